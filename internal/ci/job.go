@@ -26,13 +26,13 @@ type Job struct {
 	Status     Status
 	Plan       JobPlan
 
-	AllowFailure bool // starts as the plan says; a listed exit code turns it on
-	Retried      bool // a newer row of the same name counts instead
-	Attempt      int  // 0 for the first row of this name, one more for each automatic retry
-	Protected    bool
-	UserID       UserID
-	Played       bool       // a manual job that somebody started
-	Variables    []Variable // given when it was played; nil for most
+	AllowFailure    bool // starts as the plan says; a listed exit code turns it on
+	Retried         bool // a newer row of the same name counts instead
+	Attempt         int  // 0 for the first row of this name, one more for each automatic retry
+	Protected       bool
+	UserID          UserID
+	Played          bool   // a manual job that somebody started
+	SealedVariables []byte // those given when it was played, sealed; nil for most
 
 	SpecDigest []byte
 	Tags       []string // sorted, unique

@@ -79,12 +79,3 @@ type RunnerManager struct {
 	CreatedAt    time.Time
 	ContactedAt  time.Time
 }
-
-// A Queue is what pending jobs wait in: those of one project with the same tags
-// and the same protection are alike to every runner.
-type Queue struct {
-	ID        int64
-	ProjectID ProjectID
-	Tags      []string // sorted, unique
-	Protected bool
-}
