@@ -1,0 +1,230 @@
+// Package engine holds the use cases, and it alone changes what is true:
+// projects, pipelines, jobs, runners, tokens and users.
+//
+// Every use case reads as load, decide, save, publish. Loading goes through the
+// read-only view, deciding is done by pure packages (flow for the state machine,
+// auth for permissions, ciyaml for the configuration), saving is one transaction
+// of the store with a compare-and-swap where others may be faster, publishing is
+// a wake-up through the hub, which is never truth.
+//
+// The three nouns to know: an Engine has the use cases, a Caller is who asks, a
+// PipelineRequest is what a pipeline is made from, whoever asked for it.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/lanyard-ci/lanyard/internal/auth"
+	"github.com/lanyard-ci/lanyard/internal/blob"
+	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/git"
+	"github.com/lanyard-ci/lanyard/internal/hub"
+	"github.com/lanyard-ci/lanyard/internal/store"
+	"github.com/lanyard-ci/lanyard/internal/trace"
+)
+
+// Config is what an Engine works with. All fields but Logger and Limits are
+// required.
+type Config struct {
+	Store  *store.DB
+	Git    *git.Server
+	Blobs  blob.Store
+	Traces *trace.Traces
+	Hub    *hub.Hub
+	Keys   *auth.Keys
+	Now    ci.Clock
+	Rand   io.Reader // of cryptographic quality
+	Logger *slog.Logger
+	Limits Limits
+	URLs   URLs
+}
+
+// URLs builds what jobs are told about where the server is. The daemon gives the
+// one implementation that all edges share; the engine needs only these.
+type URLs interface {
+	Root() string                   // external URL without a trailing slash
+	Project(fullPath string) string // page of a project
+	Clone(fullPath string) string   // smart HTTP address, without credentials
+	Pipeline(fullPath string, id ci.PipelineID) string
+	Job(fullPath string, id ci.JobID) string
+}
+
+// Limits bound what callers may make the server hold. The zero value of a field
+// means its default.
+type Limits struct {
+	JobsPerPipeline  int   // default 2,000
+	VariableBytes    int   // of one value, default 65,536
+	VariablesPerCall int   // default 200
+	ConfigBytes      int64 // of one file, default 2 MiB
+	ArtifactBytes    int64 // of one upload, default 100 MiB
+	CachedConfigs    int   // default 512
+}
+
+func (l Limits) withDefaults() Limits {
+	l.JobsPerPipeline = orDefault(l.JobsPerPipeline, 2000)
+	l.VariableBytes = orDefault(l.VariableBytes, 64<<10)
+	l.VariablesPerCall = orDefault(l.VariablesPerCall, 200)
+	l.ConfigBytes = orDefault(l.ConfigBytes, 2<<20)
+	l.ArtifactBytes = orDefault(l.ArtifactBytes, 100<<20)
+	l.CachedConfigs = orDefault(l.CachedConfigs, 512)
+	return l
+}
+
+func orDefault[T int | int64](value, otherwise T) T {
+	if value == 0 {
+		return otherwise
+	}
+	return value
+}
+
+// An Engine has the use cases. Its methods may be called from any goroutine.
+type Engine struct {
+	store  *store.DB
+	view   *store.View
+	git    *git.Server
+	blobs  blob.Store
+	traces *trace.Traces
+	hub    *hub.Hub
+	keys   *auth.Keys
+	now    ci.Clock
+	rand   io.Reader
+	log    *slog.Logger
+	limits Limits
+	urls   URLs
+
+	configs *recent[configKey, *loadedConfig]
+	commits *recent[commitKey, commitInfo]
+	loading singleflight.Group // one load of a configuration at a time
+
+	mu    sync.Mutex // protects locks
+	locks map[ci.PipelineID]*pipelineLock
+}
+
+// New checks the configuration and makes an Engine. It starts nothing: see Run.
+func New(c Config) (*Engine, error) {
+	if c.Store == nil || c.Git == nil || c.Blobs == nil || c.Traces == nil || c.Hub == nil || c.Keys == nil ||
+		c.Now == nil || c.Rand == nil || c.URLs == nil {
+		return nil, errors.New("make engine: a required part is missing")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	limits := c.Limits.withDefaults()
+	return &Engine{
+		store: c.Store, view: c.Store.View(), git: c.Git, blobs: c.Blobs, traces: c.Traces, hub: c.Hub, keys: c.Keys,
+		now: c.Now, rand: c.Rand, log: c.Logger, limits: limits, urls: c.URLs,
+		configs: newRecent[configKey, *loadedConfig](limits.CachedConfigs), commits: newRecent[commitKey, commitInfo](4 * limits.CachedConfigs),
+		locks: map[ci.PipelineID]*pipelineLock{},
+	}, nil
+}
+
+// maxTries bounds how often a decision is made anew because somebody was faster.
+const maxTries = 8
+
+// change is the only way a pipeline moves: load, decide, save if nobody was
+// faster, then tell. It returns the changes that were saved.
+func (e *Engine) change(ctx context.Context, id ci.PipelineID, decide func(*ci.Snapshot) (ci.Changes, error)) (ci.Changes, error) {
+	defer e.lock(id)() // in this process; other replicas meet in Apply
+	for range maxTries {
+		snapshot, err := e.view.Snapshot(ctx, id)
+		if err != nil {
+			return ci.Changes{}, err
+		}
+		changes, err := decide(snapshot)
+		if err != nil {
+			return ci.Changes{}, err
+		}
+		if changes.Empty() {
+			return changes, nil
+		}
+		switch err := e.store.Apply(ctx, changes, runningDelta(snapshot, changes)); {
+		case err == nil:
+			e.tell(changes)
+			return changes, nil
+		case !errors.Is(err, store.ErrMoved):
+			return ci.Changes{}, fmt.Errorf("apply changes to pipeline %d: %w", id, err)
+		}
+	}
+	return ci.Changes{}, ci.Busy("pipeline %d keeps moving", id)
+}
+
+// tell wakes whoever waits for what has just been saved.
+func (e *Engine) tell(changes ci.Changes) {
+	e.wakeQueues(changes.Started)
+	e.hub.WakePipeline(changes.Pipeline.ID)
+	for i := range changes.Jobs {
+		if changes.Jobs[i].Status.Complete() {
+			e.hub.WakeLog(changes.Jobs[i].ID)
+		}
+	}
+}
+
+// wakeQueues names each queue that got work, once, with how much.
+func (e *Engine) wakeQueues(started []ci.Job) {
+	for i := range started {
+		queue := started[i].Queue()
+		seen := false
+		for j := range i {
+			seen = seen || started[j].Queue().Key() == queue.Key()
+		}
+		if seen {
+			continue
+		}
+		n := 0
+		for j := i; j < len(started); j++ {
+			if started[j].Queue().Key() == queue.Key() {
+				n++
+			}
+		}
+		e.hub.WakeQueue(queue, n)
+	}
+}
+
+// runningDelta is by how much the number of jobs that runners hold changes.
+func runningDelta(before *ci.Snapshot, changes ci.Changes) int {
+	delta := 0
+	for i := range changes.Jobs {
+		after := &changes.Jobs[i]
+		if old := before.Job(after.ID); old != nil && old.Status.Executing() {
+			delta--
+		}
+		if after.Status.Executing() {
+			delta++
+		}
+	}
+	return delta
+}
+
+// A pipelineLock keeps the changes of one pipeline in a row within this process.
+type pipelineLock struct {
+	mu    sync.Mutex
+	users int // protected by Engine.mu
+}
+
+// lock waits for the pipeline's turn and returns what ends it.
+func (e *Engine) lock(id ci.PipelineID) (unlock func()) {
+	e.mu.Lock()
+	l := e.locks[id]
+	if l == nil {
+		l = &pipelineLock{}
+		e.locks[id] = l
+	}
+	l.users++
+	e.mu.Unlock()
+	l.mu.Lock()
+	return func() {
+		l.mu.Unlock()
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if l.users--; l.users == 0 {
+			delete(e.locks, id)
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/ciyaml"
+)
+
+// ServerVersion is the version of GitLab that this server claims, so that clients
+// and scripts know how to talk to it (design/interface.md).
+const ServerVersion = "18.5.0"
+
+// predefined lists the variables that rules, include and workflow may use: those
+// known before any job exists (contract/trigger-api.md 7, phases pre and pipe).
+func (e *Engine) predefined(d *pipelineDraft) []ciyaml.Variable {
+	list := make([]ciyaml.Variable, 0, 80)
+	for _, part := range [][]ci.Variable{
+		e.serverVariables(), e.projectVariables(d.Project), e.commitVariables(d.pipeline, d.commit),
+		pipelineVariables(d.pipeline, d.Trigger != nil),
+	} {
+		for _, v := range part {
+			list = append(list, ciyaml.Variable{Key: v.Key, Value: v.Value, Raw: v.Raw})
+		}
+	}
+	return list
+}
+
+// serverVariables are the same for every job of this server.
+func (e *Engine) serverVariables() []ci.Variable {
+	root := e.urls.Root()
+	list := []ci.Variable{
+		{Key: "CI", Value: "true"}, {Key: "GITLAB_CI", Value: "true"}, {Key: "GITLAB_FEATURES"},
+		{Key: "CI_SERVER", Value: "yes"}, {Key: "CI_SERVER_NAME", Value: "GitLab"}, {Key: "CI_SERVER_URL", Value: root},
+		{Key: "CI_SERVER_VERSION", Value: ServerVersion}, {Key: "CI_SERVER_REVISION", Value: "lanyard"},
+		{Key: "CI_API_V4_URL", Value: root + "/api/v4"}, {Key: "CI_API_GRAPHQL_URL", Value: root + "/api/graphql"},
+	}
+	version := strings.SplitN(ServerVersion, ".", 3)
+	list = append(list,
+		ci.Variable{Key: "CI_SERVER_VERSION_MAJOR", Value: version[0]},
+		ci.Variable{Key: "CI_SERVER_VERSION_MINOR", Value: version[1]},
+		ci.Variable{Key: "CI_SERVER_VERSION_PATCH", Value: version[2]})
+	u, err := url.Parse(root)
+	if err != nil { // the daemon checked the external URL
+		return list
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443"}[u.Scheme]
+	}
+	if port == "" {
+		port = "80"
+	}
+	return append(list,
+		ci.Variable{Key: "CI_SERVER_HOST", Value: u.Hostname()}, ci.Variable{Key: "CI_SERVER_FQDN", Value: u.Host},
+		ci.Variable{Key: "CI_SERVER_PORT", Value: port}, ci.Variable{Key: "CI_SERVER_PROTOCOL", Value: u.Scheme},
+		ci.Variable{Key: "CI_TEMPLATE_REGISTRY_HOST", Value: "registry.gitlab.com"})
+}
+
+// projectVariables describe the project.
+func (e *Engine) projectVariables(p ci.Project) []ci.Variable {
+	return []ci.Variable{
+		{Key: "CI_PROJECT_ID", Value: strconv.FormatInt(int64(p.ID), 10)},
+		{Key: "CI_PROJECT_NAME", Value: p.Path}, {Key: "CI_PROJECT_TITLE", Value: p.Name},
+		{Key: "CI_PROJECT_DESCRIPTION", Value: p.Description}, {Key: "CI_PROJECT_PATH", Value: p.FullPath},
+		{Key: "CI_PROJECT_PATH_SLUG", Value: slug(p.FullPath)}, {Key: "CI_PROJECT_NAMESPACE", Value: p.NamespacePath()},
+		{Key: "CI_PROJECT_NAMESPACE_SLUG", Value: slug(p.NamespacePath())},
+		{Key: "CI_PROJECT_NAMESPACE_ID", Value: strconv.FormatInt(int64(p.NamespaceID), 10)},
+		{Key: "CI_PROJECT_ROOT_NAMESPACE", Value: p.RootNamespace()}, {Key: "CI_PROJECT_URL", Value: e.urls.Project(p.FullPath)},
+		{Key: "CI_PROJECT_VISIBILITY", Value: string(p.Visibility)}, {Key: "CI_PROJECT_REPOSITORY_LANGUAGES"},
+		{Key: "CI_PROJECT_CLASSIFICATION_LABEL"}, {Key: "CI_DEFAULT_BRANCH", Value: p.DefaultBranch},
+		{Key: "CI_CONFIG_PATH", Value: p.Config()},
+	}
+}
+
+// commitMessageLimit bounds CI_COMMIT_MESSAGE, in bytes, as GitLab does.
+const commitMessageLimit = 100_000
+
+// commitVariables describe the commit and the ref.
+func (e *Engine) commitVariables(p ci.Pipeline, c commitInfo) []ci.Variable {
+	message, truncated := c.Message, "false"
+	if len(message) > commitMessageLimit {
+		message, truncated = strings.ToValidUTF8(message[:commitMessageLimit], ""), "true"
+	}
+	list := []ci.Variable{
+		{Key: "CI_COMMIT_SHA", Value: p.SHA}, {Key: "CI_COMMIT_SHORT_SHA", Value: p.SHA[:min(8, len(p.SHA))]},
+		{Key: "CI_COMMIT_BEFORE_SHA", Value: p.BeforeSHA}, {Key: "CI_COMMIT_REF_NAME", Value: p.Ref},
+		{Key: "CI_COMMIT_REF_SLUG", Value: slug(p.Ref)}, {Key: "CI_COMMIT_REF_PROTECTED", Value: strconv.FormatBool(p.Protected)},
+		{Key: "CI_COMMIT_MESSAGE", Value: message, Raw: true}, {Key: "CI_COMMIT_MESSAGE_IS_TRUNCATED", Value: truncated},
+		{Key: "CI_COMMIT_TITLE", Value: c.Title, Raw: true}, {Key: "CI_COMMIT_DESCRIPTION", Value: description(c), Raw: true},
+		{Key: "CI_COMMIT_TIMESTAMP", Value: c.Timestamp.Format(time.RFC3339)}, {Key: "CI_COMMIT_AUTHOR", Value: c.Author, Raw: true},
+	}
+	if p.Tag {
+		return append(list, ci.Variable{Key: "CI_COMMIT_TAG", Value: p.Ref})
+	}
+	return append(list, ci.Variable{Key: "CI_COMMIT_BRANCH", Value: p.Ref})
+}
+
+// description is the message without its first line when that is short enough to
+// be a title (contract/ci-yaml.md 5.5).
+func description(c commitInfo) string {
+	title, rest, _ := strings.Cut(c.Message, "\n")
+	if len(title) < 100 {
+		return strings.TrimLeft(rest, "\n")
+	}
+	return c.Message
+}
+
+// pipelineVariables describe the pipeline, as far as it is known before its row
+// is written.
+func pipelineVariables(p ci.Pipeline, triggered bool) []ci.Variable {
+	list := []ci.Variable{
+		{Key: "CI_PIPELINE_SOURCE", Value: string(p.Source)},
+		{Key: "CI_PIPELINE_CREATED_AT", Value: p.CreatedAt.UTC().Format(time.RFC3339)},
+	}
+	if triggered {
+		list = append(list, ci.Variable{Key: "CI_PIPELINE_TRIGGERED", Value: "true"})
+	}
+	return list
+}
+
+// userVariables are those of the user the pipeline runs as. They beat YAML
+// variables (contract/ci-yaml.md 5.1).
+func userVariables(u ci.User) []ci.Variable {
+	return []ci.Variable{
+		{Key: "GITLAB_USER_ID", Value: strconv.FormatInt(int64(u.ID), 10)}, {Key: "GITLAB_USER_EMAIL", Value: u.Email},
+		{Key: "GITLAB_USER_LOGIN", Value: u.Username}, {Key: "GITLAB_USER_NAME", Value: u.Name},
+	}
+}
+
+// slug makes a name fit for host names: lower case, at most 63 of [a-z0-9-], no
+// hyphen at the edges.
+func slug(name string) string {
+	out := []byte(strings.ToLower(name))
+	for i, c := range out {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			out[i] = '-'
+		}
+	}
+	return strings.Trim(string(out[:min(63, len(out))]), "-")
+}

@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lanyard-ci/lanyard/internal/auth"
+	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/store"
+)
+
+// A TriggerRequest is the trigger call as it arrived
+// (contract/trigger-api.md 1.7).
+type TriggerRequest struct {
+	Project   string // id or full path, as the caller wrote it
+	Token     string
+	Ref       string
+	Variables []ci.Variable
+	Payload   string // JSON of all parameters but the token: TRIGGER_PAYLOAD
+
+	IdempotencyKey string // empty: none
+	BodyDigest     []byte // of what the key stands for
+}
+
+// A Triggered is the answer: the pipeline as it was created.
+type Triggered struct {
+	Project  ci.Project
+	Pipeline ci.Pipeline // its status is "created", whatever the row says by now
+	User     ci.User
+	Replayed bool // the idempotency key had been used before
+}
+
+// idempotencyLife is how long an idempotency key is remembered.
+const idempotencyLife = 24 * time.Hour
+
+// Trigger starts a pipeline with a trigger token or, failing that, with the token
+// of a running job; then it is a multi-project pipeline and its upstream is that
+// job. GitLab's page "Pipeline trigger tokens API", contract 1.7 and 2.
+//
+// Errors: ci.NotFound("") for every pair of project and token that does not
+// match, so that nobody learns which projects exist; ci.KindUnauthorized for a
+// job token whose job is over; those of CreatePipeline.
+func (e *Engine) Trigger(ctx context.Context, r TriggerRequest) (Triggered, error) {
+	project, err := e.findProject(ctx, r.Project)
+	if ci.IsNotFound(err) {
+		return Triggered{}, ci.NotFound("")
+	}
+	if err != nil {
+		return Triggered{}, fmt.Errorf("find project to trigger: %w", err)
+	}
+	request, err := e.triggerRequest(ctx, project, r)
+	if err != nil {
+		return Triggered{}, err
+	}
+	request.Project, request.Ref, request.KeepRefused = project, r.Ref, true
+	request.Variables = r.Variables
+	request.Payload = &ci.Variable{Key: "TRIGGER_PAYLOAD", Value: r.Payload, File: true}
+	pipeline, err := e.CreatePipeline(ctx, request)
+	answer := Triggered{Project: project, User: request.Actor.User, Pipeline: pipeline}
+	var replayed *store.Replayed
+	if errors.As(err, &replayed) {
+		if !replayed.SameBody {
+			return Triggered{}, &ci.Error{Kind: ci.KindUnprocessable, Message: "Idempotency-Key was used with another request"}
+		}
+		return e.replay(ctx, answer, replayed.PipelineID)
+	}
+	if err != nil {
+		return answer, err
+	}
+	answer.Pipeline = asCreated(answer.Pipeline)
+	return answer, nil
+}
+
+// triggerRequest finds out who triggers: the owner of a trigger token, or the
+// user of a job. Trigger tokens are tried first.
+func (e *Engine) triggerRequest(ctx context.Context, project ci.Project, r TriggerRequest) (PipelineRequest, error) {
+	digest := e.keys.Digest(auth.TriggerTokens, r.Token)
+	trigger, err := e.view.TriggerByDigest(ctx, digest)
+	switch {
+	case ci.IsNotFound(err) || (err == nil && trigger.Expired(e.now())):
+		return e.jobTriggerRequest(ctx, project, r)
+	case err != nil:
+		return PipelineRequest{}, fmt.Errorf("look up trigger token: %w", err)
+	case trigger.ProjectID != project.ID:
+		return PipelineRequest{}, ci.NotFound("")
+	}
+	owner, err := e.view.User(ctx, trigger.OwnerID)
+	if err != nil {
+		return PipelineRequest{}, fmt.Errorf("load owner of trigger token %d: %w", trigger.ID, err)
+	}
+	actor, err := e.Actor(ctx, Caller{User: owner}, project)
+	if err != nil {
+		return PipelineRequest{}, err
+	}
+	return PipelineRequest{
+		Actor: actor, Source: ci.SourceTrigger, Trigger: &trigger,
+		Idempotency: e.idempotency(r, fmt.Appendf(nil, "trigger:%d", trigger.ID)),
+	}, nil
+}
+
+// jobTriggerRequest is the multi-project way in (contract 2.2 and 2.3).
+func (e *Engine) jobTriggerRequest(ctx context.Context, project ci.Project, r TriggerRequest) (PipelineRequest, error) {
+	job, err := e.view.JobByToken(ctx, e.keys.Digest(auth.JobTokens, r.Token))
+	switch {
+	case ci.IsNotFound(err):
+		return PipelineRequest{}, ci.NotFound("")
+	case err != nil:
+		return PipelineRequest{}, fmt.Errorf("look up job token: %w", err)
+	case !job.ErasedAt.IsZero():
+		return PipelineRequest{}, &ci.Error{Kind: ci.KindUnauthorized, Message: "Job has been erased!"}
+	case !job.Status.Executing():
+		return PipelineRequest{}, &ci.Error{Kind: ci.KindUnauthorized, Message: "Job is not running"}
+	}
+	if _, err := e.view.Project(ctx, job.ProjectID); ci.IsNotFound(err) {
+		return PipelineRequest{}, &ci.Error{Kind: ci.KindUnauthorized, Message: "Project has been deleted!"}
+	} else if err != nil {
+		return PipelineRequest{}, fmt.Errorf("load project of job %d: %w", job.ID, err)
+	}
+	user, err := e.view.User(ctx, job.UserID)
+	if err != nil {
+		return PipelineRequest{}, fmt.Errorf("load user of job %d: %w", job.ID, err)
+	}
+	actor, err := e.Actor(ctx, Caller{User: user, Job: &job}, project)
+	if err != nil {
+		return PipelineRequest{}, err
+	}
+	if auth.Allow(actor, auth.ReadProject, project) != auth.Allowed {
+		return PipelineRequest{}, ci.NotFound("")
+	}
+	return PipelineRequest{
+		Actor: actor, Source: ci.SourcePipeline,
+		Upstream:    &ci.Upstream{SourceProjectID: job.ProjectID, SourcePipelineID: job.PipelineID, SourceJobID: job.ID},
+		Idempotency: e.idempotency(r, fmt.Appendf(nil, "job:%d", job.ID)),
+	}, nil
+}
+
+// idempotency scopes the caller's key to the token's owner row, so that a key
+// says nothing to anybody else.
+func (e *Engine) idempotency(r TriggerRequest, scope []byte) *store.Idempotency {
+	if r.IdempotencyKey == "" {
+		return nil
+	}
+	digest := sha256.Sum256(scope)
+	return &store.Idempotency{
+		Scope: digest[:], Key: r.IdempotencyKey, BodyDigest: r.BodyDigest, Since: e.now().Add(-idempotencyLife),
+	}
+}
+
+// replay answers a repeated idempotency key as it was answered first. A request
+// that left a failed row is refused again, in the same words.
+func (e *Engine) replay(ctx context.Context, answer Triggered, id ci.PipelineID) (Triggered, error) {
+	pipeline, err := e.view.Pipeline(ctx, id)
+	if err != nil {
+		return Triggered{}, fmt.Errorf("load pipeline of idempotency key: %w", err)
+	}
+	answer.Replayed = true
+	if pipeline.FailureReason != "" {
+		answer.Pipeline = pipeline
+		refusal := ci.Refused(pipeline.YAMLErrors)
+		refusal.Kind = ci.KindUnprocessable
+		return answer, refusal
+	}
+	answer.Pipeline = asCreated(pipeline)
+	return answer, nil
+}
+
+// asCreated shows a pipeline as GitLab answers it, whose processing starts only
+// after the answer (contract/trigger-api.md 5.1). A skipped push stays skipped.
+func asCreated(p ci.Pipeline) ci.Pipeline {
+	p.Status, p.UpdatedAt = ci.Created, p.CreatedAt
+	p.StartedAt, p.FinishedAt, p.Duration = time.Time{}, time.Time{}, -1
+	p.Stages = nil
+	return p
+}
