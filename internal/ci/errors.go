@@ -12,19 +12,20 @@ type Kind string
 // The kinds of errors that a use case returns on purpose. Every other error is
 // unknown and answers 500.
 const (
-	KindNotFound      Kind = "not_found"     // 404: it is not there, or the caller may not know that it is
-	KindInvalid       Kind = "invalid"       // 400: the request cannot be carried out as it stands
-	KindBadParam      Kind = "bad_param"     // 400 under the key "error": a parameter is missing or malformed
-	KindUnauthorized  Kind = "unauthorized"  // 401: no or unknown credentials
-	KindForbidden     Kind = "forbidden"     // 403: known caller, not allowed
-	KindMethod        Kind = "method"        // 405: not with this method, not in this state
-	KindConflict      Kind = "conflict"      // 409: somebody else was faster
-	KindGone          Kind = "gone"          // 410: there once, not any more
-	KindPrecondition  Kind = "precondition"  // 412: a condition of the request does not hold
-	KindTooLarge      Kind = "too_large"     // 413: over a size limit
-	KindUnprocessable Kind = "unprocessable" // 422: understood and recorded, but refused
-	KindTooMany       Kind = "too_many"      // 429: over a rate limit
-	KindUnavailable   Kind = "unavailable"   // 503: try again later
+	KindNotFound         Kind = "not_found"         // 404: it is not there, or the caller may not know that it is
+	KindInvalid          Kind = "invalid"           // 400: the request cannot be carried out as it stands
+	KindBadParam         Kind = "bad_param"         // 400 under the key "error": a parameter is missing or malformed
+	KindUnauthorized     Kind = "unauthorized"      // 401: no or unknown credentials
+	KindForbidden        Kind = "forbidden"         // 403: known caller, not allowed
+	KindMethod           Kind = "method"            // 405: not with this method, not in this state
+	KindConflict         Kind = "conflict"          // 409: somebody else was faster
+	KindGone             Kind = "gone"              // 410: there once, not any more
+	KindPrecondition     Kind = "precondition"      // 412: a condition of the request does not hold
+	KindTooLarge         Kind = "too_large"         // 413: over a size limit
+	KindUnsupportedMedia Kind = "unsupported_media" // 415 under the key "error": a body of a type that cannot be read
+	KindUnprocessable    Kind = "unprocessable"     // 422: understood and recorded, but refused
+	KindTooMany          Kind = "too_many"          // 429: over a rate limit
+	KindUnavailable      Kind = "unavailable"       // 503: try again later
 )
 
 // An Error is a refusal that the caller is meant to read. Message and Fields are
@@ -130,3 +131,8 @@ func Busy(format string, args ...any) *Error {
 
 // TooLarge reports a body, file or value over its limit.
 func TooLarge(message string) *Error { return &Error{Kind: KindTooLarge, Message: message} }
+
+// UnsupportedMedia refuses a body of a type that the endpoint cannot read.
+func UnsupportedMedia(mediaType string) *Error {
+	return &Error{Kind: KindUnsupportedMedia, Message: "The provided content-type '" + mediaType + "' is not supported."}
+}
