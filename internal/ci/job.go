@@ -28,15 +28,15 @@ type Job struct {
 
 	AllowFailure    bool // starts as the plan says; a listed exit code turns it on
 	Retried         bool // a newer row of the same name counts instead
-	Attempt         int  // 0 for the first row of this name, one more for each automatic retry
+	Attempt         int  // 0 for the first row of this name, one more for each retry, automatic or not
 	Protected       bool
 	UserID          UserID
-	Played          bool   // a manual job that somebody started
+	Played          bool   // a manual or delayed job that was started, or is retried: it does not wait to be again
 	SealedVariables []byte // those given when it was played, sealed; nil for most
 
 	SpecDigest []byte
 	Tags       []string // sorted, unique
-	Timeout    int64    // seconds
+	Timeout    int64    // seconds, within the limit of the runner that took it
 	RunnerID   RunnerID
 	ManagerID  int64 // the machine of the runner that took it
 	Graceful   bool  // its runner announced that it can wind a job down
@@ -69,9 +69,13 @@ type JobPlan struct {
 	RetryWhen     []FailureReason `json:"retry_when,omitempty"`
 	RetryCodes    []int           `json:"retry_codes,omitempty"`
 	Interruptible bool            `json:"interruptible,omitempty"`
-	NodeIndex     int             `json:"node_index,omitempty"` // of parallel; 0: not parallel
-	NodeTotal     int             `json:"node_total,omitempty"`
-	Group         string          `json:"group,omitempty"` // name without the parallel suffix
+	Timeout       int64           `json:"timeout,omitempty"` // seconds, before a runner's own limit; flow.Start copies it from the job
+	// CancelOnFailure: when this job fails, and may not, every other job is
+	// canceled (workflow:auto_cancel:on_job_failure is all).
+	CancelOnFailure bool   `json:"cancel_on_failure,omitempty"`
+	NodeIndex       int    `json:"node_index,omitempty"` // of parallel; 0: not parallel
+	NodeTotal       int    `json:"node_total,omitempty"`
+	Group           string `json:"group,omitempty"` // name without the parallel suffix
 }
 
 // A Need names a job that must be done first.
