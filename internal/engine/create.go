@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -254,12 +253,15 @@ func (e *Engine) sealVariables(d *pipelineDraft, row *store.NewPipeline) error {
 	return nil
 }
 
-// randomHex makes n random bytes, as hex. The source cannot fail: crypto/rand
-// ends the program when the system has no randomness.
-func (e *Engine) randomHex(n int) string {
+// randomHex makes n random bytes, as hex.
+func (e *Engine) randomHex(n int) string { return hex.EncodeToString(e.randomBytes(n)) }
+
+// randomBytes makes n random bytes. A broken source would make guessable secrets,
+// so the program does not go on with one.
+func (e *Engine) randomBytes(n int) []byte {
 	data := make([]byte, n)
 	if _, err := io.ReadFull(e.rand, data); err != nil {
-		rand.Read(data)
+		panic(fmt.Sprintf("read randomness: %v", err))
 	}
-	return hex.EncodeToString(data)
+	return data
 }

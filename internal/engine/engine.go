@@ -18,6 +18,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 
@@ -99,9 +100,11 @@ type Engine struct {
 	limits Limits
 	urls   URLs
 
-	configs *recent[configKey, *loadedConfig]
-	commits *recent[commitKey, commitInfo]
-	loading singleflight.Group // one load of a configuration at a time
+	configs  *recent[configKey, *loadedConfig]
+	commits  *recent[commitKey, commitInfo]
+	managers *recent[managerKey, ci.RunnerManager]
+	contacts *recent[ci.JobID, time.Time] // when the last contact of a running job was written down
+	loading  singleflight.Group           // one load of a configuration at a time
 
 	mu    sync.Mutex // protects locks
 	locks map[ci.PipelineID]*pipelineLock

@@ -1,0 +1,175 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/lanyard-ci/lanyard/internal/auth"
+	"github.com/lanyard-ci/lanyard/internal/blob"
+	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/ciyaml/duration"
+	"github.com/lanyard-ci/lanyard/internal/store"
+)
+
+// An Upload is an artifact on its way in (contract/runner-protocol.md 7).
+type Upload struct {
+	Type     string // archive, junit, …; empty: archive
+	Format   string // zip, gzip, raw; empty: zip
+	Name     string // file name, as the runner sent it
+	ExpireIn string // duration text; empty: the default of 30 days
+	Body     io.Reader
+}
+
+// artifactLife is how long artifacts live when nobody says otherwise.
+const artifactLife = 30 * 24 * time.Hour
+
+// SaveArtifact stores an upload of a running job: the bytes first, then the row.
+// The same bytes again for the same type are a success, since runners repeat
+// requests. Errors: those of JobForRunner, ci.KindTooLarge over the limit,
+// ci.KindInvalid for another content of a type that is there already.
+func (e *Engine) SaveArtifact(ctx context.Context, id ci.JobID, token string, u Upload) error {
+	job, err := e.JobForRunner(ctx, id, token)
+	if err != nil {
+		return err
+	}
+	expires, err := e.artifactExpiry(u.ExpireIn)
+	if err != nil {
+		return err
+	}
+	spec, err := e.Spec(ctx, job)
+	if err != nil {
+		return err
+	}
+	hash := sha256.New()
+	key := blob.NewKey(e.rand)
+	limited := &limitedReader{from: io.TeeReader(u.Body, hash), left: e.limits.ArtifactBytes}
+	size, err := e.blobs.Put(ctx, key, limited)
+	if err != nil {
+		return fmt.Errorf("store artifact of job %d: %w", id, err)
+	}
+	artifact := ci.Artifact{
+		JobID: id, ProjectID: job.ProjectID, Type: orText(u.Type, "archive"), Format: orText(u.Format, "zip"),
+		Name: cleanName(u.Name), Size: size, SHA256: hash.Sum(nil), BlobKey: key, ExpireIn: u.ExpireIn,
+	}
+	for _, planned := range spec.Artifacts {
+		if planned.Type == artifact.Type {
+			artifact.Access = planned.Access
+		}
+	}
+	_, err = e.store.AddArtifact(ctx, artifact, expires)
+	if err == nil {
+		return nil
+	}
+	cleanup := e.blobs.Delete(context.WithoutCancel(ctx), key)
+	var taken *store.Taken
+	if !errors.As(err, &taken) {
+		return errors.Join(fmt.Errorf("record artifact of job %d: %w", id, err), cleanup)
+	}
+	there, err := e.view.Artifact(ctx, id, artifact.Type)
+	if err != nil {
+		return errors.Join(err, cleanup)
+	}
+	if string(there.SHA256) != string(artifact.SHA256) {
+		return ci.BadRequest("another file has already been uploaded with the same type")
+	}
+	return cleanup
+}
+
+// artifactExpiry computes when an upload expires; zero for never.
+func (e *Engine) artifactExpiry(text string) (time.Time, error) {
+	if text == "" {
+		return e.now().Add(artifactLife), nil
+	}
+	seconds, never, err := duration.Parse(text)
+	if err != nil {
+		return time.Time{}, ci.BadRequest("expire_in is not a duration")
+	}
+	if never || seconds == 0 {
+		return time.Time{}, nil
+	}
+	return e.now().Add(time.Duration(seconds) * time.Second), nil
+}
+
+// cleanName keeps the base name that a runner gave to an upload.
+func cleanName(name string) string {
+	name = path.Base(strings.ReplaceAll(name, "\\", "/"))
+	if name == "." || name == "/" || name == "" {
+		return "artifacts.zip"
+	}
+	return name
+}
+
+func orText(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// A limitedReader fails with ci.KindTooLarge instead of ending early.
+type limitedReader struct {
+	from io.Reader
+	left int64
+}
+
+func (l *limitedReader) Read(p []byte) (int, error) {
+	if l.left < 0 {
+		return 0, ci.TooLarge("413 Request Entity Too Large")
+	}
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, err := l.from.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, ci.TooLarge("413 Request Entity Too Large")
+	}
+	return n, err
+}
+
+// ArtifactForRunner gives the archive of a job to a runner that holds a job of
+// the same project. Errors: ci.Forbidden for a token that counts for nothing
+// here, ci.NotFound when there is none (any more).
+func (e *Engine) ArtifactForRunner(ctx context.Context, id ci.JobID, token string) (ci.Artifact, error) {
+	caller, err := e.AuthenticateJobToken(ctx, token)
+	if ci.KindOf(err) == ci.KindUnauthorized {
+		return ci.Artifact{}, ci.Forbidden("")
+	}
+	if err != nil {
+		return ci.Artifact{}, err
+	}
+	job, err := e.view.Job(ctx, id)
+	if ci.IsNotFound(err) {
+		return ci.Artifact{}, ci.NotFound("")
+	}
+	if err != nil {
+		return ci.Artifact{}, err
+	}
+	if job.ProjectID != caller.Job.ProjectID {
+		project, err := e.view.Project(ctx, job.ProjectID)
+		if err != nil {
+			return ci.Artifact{}, err
+		}
+		if _, err := e.Authorize(ctx, caller, project, auth.ReadJobArtifacts); err != nil {
+			return ci.Artifact{}, err
+		}
+	}
+	return e.Archive(ctx, job)
+}
+
+// Archive finds the archive of a job that has not expired. Errors: ci.NotFound.
+func (e *Engine) Archive(ctx context.Context, job ci.Job) (ci.Artifact, error) {
+	if expired(job, e.now()) {
+		return ci.Artifact{}, ci.NotFound("")
+	}
+	artifact, err := e.view.Artifact(ctx, job.ID, "archive")
+	if ci.IsNotFound(err) {
+		return ci.Artifact{}, ci.NotFound("")
+	}
+	return artifact, err
+}

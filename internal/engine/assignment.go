@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/lanyard-ci/lanyard/internal/auth"
+	"github.com/lanyard-ci/lanyard/internal/ci"
+)
+
+// An Assignment is a job on its way to a runner, with all that the payload is
+// made from. It holds secrets: the job token and sealed variables, opened.
+type Assignment struct {
+	Job          ci.Job
+	Pipeline     ci.Pipeline
+	Project      ci.Project
+	Spec         ci.Spec
+	Token        string
+	Variables    []ci.Variable // final list in order of precedence, keys are unique
+	Dependencies []Dependency
+}
+
+// A Dependency is an earlier job whose artifacts the job gets.
+type Dependency struct {
+	Job     ci.Job
+	Archive ci.Artifact
+}
+
+// missingDependency says that artifacts which a job must have are gone.
+type missingDependency struct{ job string }
+
+// Error names the job whose artifacts are missing.
+func (m *missingDependency) Error() string { return "artifacts of job " + m.job + " are gone" }
+
+// assignment gathers what a runner gets for a job that it has just taken.
+func (e *Engine) assignment(ctx context.Context, s *ci.Snapshot, job ci.Job, runner ci.Runner) (*Assignment, error) {
+	project, err := e.view.Project(ctx, job.ProjectID)
+	if err != nil {
+		return nil, fmt.Errorf("load project of job %d: %w", job.ID, err)
+	}
+	spec, err := e.Spec(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	a := &Assignment{Job: job, Pipeline: s.Pipeline, Project: project, Spec: spec}
+	a.Token = e.keys.JobToken(int64(job.ID), job.TokenNonce)
+	if a.Dependencies, err = e.dependencies(ctx, s, job); err != nil {
+		return nil, err
+	}
+	if a.Variables, err = e.jobVariables(ctx, a, runner); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Spec reads what a job executes.
+func (e *Engine) Spec(ctx context.Context, job ci.Job) (ci.Spec, error) {
+	body, err := e.view.Spec(ctx, job.SpecDigest)
+	if err != nil {
+		return ci.Spec{}, fmt.Errorf("read specification of job %d: %w", job.ID, err)
+	}
+	var spec ci.Spec
+	if err := json.Unmarshal(body, &spec); err != nil {
+		return ci.Spec{}, fmt.Errorf("decode specification of job %d: %w", job.ID, err)
+	}
+	return spec, nil
+}
+
+// PipelineVariables opens the variables that a pipeline was started with,
+// TRIGGER_PAYLOAD among them.
+func (e *Engine) PipelineVariables(ctx context.Context, p ci.Pipeline) ([]ci.Variable, error) {
+	sealed, err := e.view.PipelineVariables(ctx, p.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read variables of pipeline %d: %w", p.ID, err)
+	}
+	return e.openVariables(sealed, p.UID)
+}
+
+// openVariables opens a sealed list; an empty one needs no key.
+func (e *Engine) openVariables(sealed []byte, context string) ([]ci.Variable, error) {
+	if len(sealed) == 0 {
+		return nil, nil
+	}
+	plain, err := e.keys.Open(sealed, []byte(context))
+	if err != nil {
+		return nil, fmt.Errorf("open variables: %w", err)
+	}
+	var list []ci.Variable
+	if err := json.Unmarshal(plain, &list); err != nil {
+		return nil, fmt.Errorf("decode variables: %w", err)
+	}
+	return list, nil
+}
+
+// dependencies picks the jobs whose archive the job downloads, in the order of
+// the pipeline (contract/ci-yaml.md 6.2 and 6.3).
+// Errors: *missingDependency when one of them is erased or expired.
+func (e *Engine) dependencies(ctx context.Context, s *ci.Snapshot, job ci.Job) ([]Dependency, error) {
+	var from []ci.Job
+	var ids []ci.JobID
+	for i := range s.Jobs {
+		if earlier := s.Jobs[i]; !earlier.Retried && feeds(earlier, job) {
+			from, ids = append(from, earlier), append(ids, earlier.ID)
+		}
+	}
+	if len(from) == 0 {
+		return nil, nil
+	}
+	artifacts, err := e.view.Artifacts(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("read artifacts for job %d: %w", job.ID, err)
+	}
+	var list []Dependency
+	for _, earlier := range from {
+		if expired(earlier, e.now()) || !earlier.ErasedAt.IsZero() {
+			return nil, &missingDependency{earlier.Name}
+		}
+		for _, artifact := range artifacts[earlier.ID] {
+			if artifact.Type == "archive" {
+				list = append(list, Dependency{Job: earlier, Archive: artifact})
+			}
+		}
+	}
+	return list, nil
+}
+
+// feeds reports whether artifacts of earlier go to job.
+func feeds(earlier, job ci.Job) bool {
+	if job.Plan.Dependencies != nil {
+		return named(job.Plan.Dependencies, earlier)
+	}
+	if !job.Plan.DAG {
+		return earlier.StageIndex < job.StageIndex
+	}
+	for _, need := range job.Plan.Needs {
+		if need.Artifacts && need.Job == earlier.Name {
+			return true
+		}
+	}
+	return false
+}
+
+// named reports whether a list of names means the job.
+func named(names []string, job ci.Job) bool {
+	for _, name := range names {
+		if name == job.Name {
+			return true
+		}
+	}
+	return false
+}
+
+func expired(job ci.Job, now time.Time) bool {
+	return !job.ArtifactsExpireAt.IsZero() && !job.ArtifactsExpireAt.After(now)
+}
+
+// newJobToken makes the secret part of a job's token: the nonce that it is
+// derived from and the digest that it is looked up by.
+func (e *Engine) newJobToken(id ci.JobID) (nonce, digest []byte) {
+	nonce = e.randomBytes(16)
+	return nonce, e.keys.Digest(auth.JobTokens, e.keys.JobToken(int64(id), nonce))
+}

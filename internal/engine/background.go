@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/flow"
+)
+
+// Intervals and limits of the loops that need no caller.
+const (
+	tickEvery   = time.Second     // delayed jobs that are due
+	sweepEvery  = time.Minute     // silent jobs, trash
+	lostAfter   = time.Hour       // a held job that nobody reports on
+	leaseHeld   = 5 * time.Second // how long a lease counts
+	trashAtOnce = 200
+)
+
+// Run does the work that nobody asks for: delayed jobs, jobs whose runner is
+// lost, removal of what was deleted. It returns when ctx ends.
+func (e *Engine) Run(ctx context.Context) error {
+	holder := e.randomHex(8)
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	var swept time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		leads, err := e.store.Lease(ctx, "background", holder, leaseHeld)
+		if err != nil || !leads {
+			e.report(ctx, "take the background lease", err)
+			continue
+		}
+		e.report(ctx, "start due jobs", e.startDue(ctx))
+		if now := e.now(); now.Sub(swept) >= sweepEvery {
+			swept = now
+			e.report(ctx, "drop lost jobs", e.dropLost(ctx))
+			e.report(ctx, "empty trash", e.emptyTrash(ctx))
+		}
+	}
+}
+
+// report logs what a loop could not do. It is the top of these calls: nobody else
+// would hear of it, and the next round tries again.
+func (e *Engine) report(ctx context.Context, what string, err error) {
+	if err != nil && ctx.Err() == nil {
+		e.log.ErrorContext(ctx, "background: "+what, "error", err)
+	}
+}
+
+// startDue moves pipelines with delayed jobs whose time has come.
+func (e *Engine) startDue(ctx context.Context) error {
+	due, err := e.view.DueScheduled(ctx, e.now())
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, id := range due {
+		_, err := e.change(ctx, id, func(s *ci.Snapshot) (ci.Changes, error) { return flow.Tick(s, e.now()) })
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
+// dropLost fails jobs that a runner holds but has not reported on for an hour.
+func (e *Engine) dropLost(ctx context.Context) error {
+	silent, err := e.view.SilentJobs(ctx, e.now().Add(-lostAfter))
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, job := range silent {
+		problems = append(problems, e.DropJob(ctx, job.ID, ci.StuckOrTimeout))
+	}
+	return errors.Join(problems...)
+}
+
+// emptyTrash removes blobs and repositories whose rows are gone.
+func (e *Engine) emptyTrash(ctx context.Context) error {
+	items, err := e.view.Trash(ctx, trashAtOnce)
+	if err != nil {
+		return err
+	}
+	var done []int64
+	var problems []error
+	for _, item := range items {
+		var err error
+		switch item.Kind {
+		case "blob":
+			err = e.blobs.Delete(ctx, item.Key)
+		case "repository":
+			var id int64
+			if _, err = fmt.Sscan(item.Key, &id); err == nil {
+				err = e.git.Remove(ctx, id)
+			}
+		default:
+			err = fmt.Errorf("unknown kind %q", item.Kind)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("remove %s %s: %w", item.Kind, item.Key, err))
+			continue
+		}
+		done = append(done, item.ID)
+	}
+	if len(done) > 0 {
+		problems = append(problems, e.store.EmptyTrash(ctx, done))
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,234 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/lanyard-ci/lanyard/internal/auth"
+	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/flow"
+)
+
+// PlayJob starts a manual or delayed job now, with variables of its own. GitLab's
+// Jobs API, "Run a job". Errors: ci.BadRequest("Unplayable Job"), ci.Forbidden.
+func (e *Engine) PlayJob(ctx context.Context, c Caller, project ci.Project, id ci.JobID, variables []ci.Variable) (ci.Job, error) {
+	job, err := e.projectJob(ctx, project, id)
+	if err != nil {
+		return ci.Job{}, err
+	}
+	if err := e.mayChangeJob(ctx, c, project, job, auth.PlayJob); err != nil {
+		return ci.Job{}, err
+	}
+	var sealed []byte
+	if len(variables) > 0 {
+		plain, err := json.Marshal(variables)
+		if err != nil {
+			return ci.Job{}, fmt.Errorf("encode job variables: %w", err)
+		}
+		if sealed, err = e.keys.Seal(plain, []byte(jobContext(job.PipelineID, job.Name))); err != nil {
+			return ci.Job{}, fmt.Errorf("seal job variables: %w", err)
+		}
+	}
+	_, err = e.changeJob(ctx, id, func(s *ci.Snapshot, now time.Time) (ci.Changes, error) {
+		return flow.Play(s, id, c.User.ID, sealed, now)
+	})
+	if err != nil {
+		return ci.Job{}, err
+	}
+	return e.view.Job(ctx, id)
+}
+
+// RetryJob makes a new row for a job that has ended and gives that row. Errors:
+// ci.Forbidden("Job is not retryable").
+func (e *Engine) RetryJob(ctx context.Context, c Caller, project ci.Project, id ci.JobID) (ci.Job, error) {
+	job, err := e.projectJob(ctx, project, id)
+	if err != nil {
+		return ci.Job{}, err
+	}
+	if err := e.mayChangeJob(ctx, c, project, job, auth.RetryJob); err != nil {
+		return ci.Job{}, err
+	}
+	_, err = e.changeJob(ctx, id, func(s *ci.Snapshot, now time.Time) (ci.Changes, error) {
+		return flow.Retry(s, id, c.User.ID, now)
+	})
+	if err != nil {
+		return ci.Job{}, err
+	}
+	return e.currentJob(ctx, job.PipelineID, job.Name)
+}
+
+// currentJob finds the row of a name that counts.
+func (e *Engine) currentJob(ctx context.Context, pipeline ci.PipelineID, name string) (ci.Job, error) {
+	s, err := e.view.Snapshot(ctx, pipeline)
+	if err != nil {
+		return ci.Job{}, err
+	}
+	for i := len(s.Jobs) - 1; i >= 0; i-- {
+		if s.Jobs[i].Name == name && !s.Jobs[i].Retried {
+			return s.Jobs[i], nil
+		}
+	}
+	return ci.Job{}, ci.NoRecord()
+}
+
+// CancelJob ends a job: at once if no runner holds it or the runner cannot wind
+// it down, else through canceling. force ends a canceling job, for maintainers.
+func (e *Engine) CancelJob(ctx context.Context, c Caller, project ci.Project, id ci.JobID, force bool) (ci.Job, error) {
+	job, err := e.projectJob(ctx, project, id)
+	if err != nil {
+		return ci.Job{}, err
+	}
+	action := auth.CancelBuild
+	if force {
+		action = auth.ForceCancelBuild
+	}
+	if err := e.mayChangeJob(ctx, c, project, job, action); err != nil {
+		return ci.Job{}, err
+	}
+	_, err = e.changeJob(ctx, id, func(s *ci.Snapshot, now time.Time) (ci.Changes, error) {
+		return flow.Cancel(s, id, force, now)
+	})
+	if err != nil {
+		return ci.Job{}, err
+	}
+	return e.view.Job(ctx, id)
+}
+
+// EraseJob removes the log and the artifacts of a job that has ended. Errors:
+// ci.Forbidden("Job is not erasable!").
+func (e *Engine) EraseJob(ctx context.Context, c Caller, project ci.Project, id ci.JobID) (ci.Job, error) {
+	job, err := e.projectJob(ctx, project, id)
+	if err != nil {
+		return ci.Job{}, err
+	}
+	actor, err := e.Actor(ctx, c, project)
+	if err != nil {
+		return ci.Job{}, err
+	}
+	own := job.UserID == c.User.ID && !job.Protected && auth.Allow(actor, auth.CancelBuild, project) == auth.Allowed
+	if !own && auth.Allow(actor, auth.EraseBuild, project) != auth.Allowed {
+		return ci.Job{}, ci.Forbidden("")
+	}
+	if !job.Status.Complete() || !job.ErasedAt.IsZero() {
+		return ci.Job{}, ci.Forbidden("Job is not erasable!")
+	}
+	if _, err := e.store.EraseJob(ctx, id, e.now()); err != nil {
+		return ci.Job{}, fmt.Errorf("erase job %d: %w", id, err)
+	}
+	if err := e.traces.Erase(ctx, int64(id)); err != nil {
+		return ci.Job{}, fmt.Errorf("erase log of job %d: %w", id, err)
+	}
+	return e.view.Job(ctx, id)
+}
+
+// RetryPipeline retries the failed and canceled jobs of a pipeline.
+func (e *Engine) RetryPipeline(ctx context.Context, c Caller, project ci.Project, id ci.PipelineID) (ci.Pipeline, error) {
+	return e.changePipeline(ctx, c, project, id, auth.UpdatePipeline, func(s *ci.Snapshot) (ci.Changes, error) {
+		return flow.RetryPipeline(s, c.User.ID, e.now())
+	})
+}
+
+// CancelPipeline cancels every job of a pipeline that can be.
+func (e *Engine) CancelPipeline(ctx context.Context, c Caller, project ci.Project, id ci.PipelineID) (ci.Pipeline, error) {
+	return e.changePipeline(ctx, c, project, id, auth.CancelPipeline, func(s *ci.Snapshot) (ci.Changes, error) {
+		return flow.CancelPipeline(s, e.now())
+	})
+}
+
+func (e *Engine) changePipeline(ctx context.Context, c Caller, project ci.Project, id ci.PipelineID, action auth.Action,
+	decide func(*ci.Snapshot) (ci.Changes, error),
+) (ci.Pipeline, error) {
+	pipeline, err := e.ProjectPipeline(ctx, project, id)
+	if err != nil {
+		return ci.Pipeline{}, err
+	}
+	if err := e.mayOnRef(ctx, c, project, pipeline.Ref, pipeline.Tag, action); err != nil {
+		return ci.Pipeline{}, err
+	}
+	if _, err := e.change(ctx, id, decide); err != nil {
+		return ci.Pipeline{}, err
+	}
+	return e.view.Pipeline(ctx, id)
+}
+
+// DeletePipeline removes a pipeline with its jobs, logs and artifacts; jobs that
+// run are canceled first. Owners only.
+func (e *Engine) DeletePipeline(ctx context.Context, c Caller, project ci.Project, id ci.PipelineID) error {
+	if _, err := e.ProjectPipeline(ctx, project, id); err != nil {
+		return err
+	}
+	if _, err := e.Authorize(ctx, c, project, auth.DestroyPipeline); err != nil {
+		return err
+	}
+	defer e.lock(id)()
+	s, err := e.view.Snapshot(ctx, id)
+	if err != nil {
+		return err
+	}
+	held := 0
+	var jobs []int64
+	for i := range s.Jobs {
+		jobs = append(jobs, int64(s.Jobs[i].ID))
+		if s.Jobs[i].Status.Executing() {
+			held++
+		}
+	}
+	if err := e.store.DeletePipeline(ctx, id); err != nil {
+		return fmt.Errorf("delete pipeline %d: %w", id, err)
+	}
+	if err := e.traces.Delete(ctx, jobs); err != nil {
+		return fmt.Errorf("delete logs of pipeline %d: %w", id, err)
+	}
+	e.hub.WakePipeline(id)
+	return nil
+}
+
+// ProjectPipeline loads a pipeline of this project; another project's is unknown.
+func (e *Engine) ProjectPipeline(ctx context.Context, project ci.Project, id ci.PipelineID) (ci.Pipeline, error) {
+	pipeline, err := e.view.Pipeline(ctx, id)
+	if err != nil {
+		return ci.Pipeline{}, err
+	}
+	if pipeline.ProjectID != project.ID {
+		return ci.Pipeline{}, ci.NoRecord()
+	}
+	return pipeline, nil
+}
+
+// projectJob loads a job of this project; another project's is unknown.
+func (e *Engine) projectJob(ctx context.Context, project ci.Project, id ci.JobID) (ci.Job, error) {
+	job, err := e.view.Job(ctx, id)
+	if err != nil {
+		return ci.Job{}, err
+	}
+	if job.ProjectID != project.ID {
+		return ci.Job{}, ci.NoRecord()
+	}
+	return job, nil
+}
+
+// mayChangeJob checks the ability and, on protected refs, the right to the ref.
+func (e *Engine) mayChangeJob(ctx context.Context, c Caller, project ci.Project, job ci.Job, action auth.Action) error {
+	pipeline, err := e.view.Pipeline(ctx, job.PipelineID)
+	if err != nil {
+		return err
+	}
+	return e.mayOnRef(ctx, c, project, pipeline.Ref, pipeline.Tag, action)
+}
+
+func (e *Engine) mayOnRef(ctx context.Context, c Caller, project ci.Project, ref string, tag bool, action auth.Action) error {
+	actor, err := e.Authorize(ctx, c, project, action)
+	if err != nil {
+		return err
+	}
+	protections, err := e.view.Protections(ctx, project.ID)
+	if err != nil {
+		return fmt.Errorf("read protections of project %d: %w", project.ID, err)
+	}
+	if !auth.MayRunOnRef(actor, ref, tag, protections) {
+		return ci.Forbidden("")
+	}
+	return nil
+}

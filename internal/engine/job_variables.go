@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/ciyaml/expand"
+)
+
+// jobVariables is the final list of a job, in GitLab's order of precedence (later
+// ones win): predefined, YAML, user, pipeline, given when it was played
+// (contract/trigger-api.md 7, contract/ci-yaml.md 5.1).
+func (e *Engine) jobVariables(ctx context.Context, a *Assignment, runner ci.Runner) ([]ci.Variable, error) {
+	commit, err := e.commit(ctx, a.Project.ID, a.Pipeline.SHA)
+	if err != nil {
+		return nil, err
+	}
+	user, err := e.view.User(ctx, a.Job.UserID)
+	if err != nil {
+		return nil, fmt.Errorf("load user of job %d: %w", a.Job.ID, err)
+	}
+	given, err := e.PipelineVariables(ctx, a.Pipeline)
+	if err != nil {
+		return nil, err
+	}
+	played, err := e.openVariables(a.Job.SealedVariables, jobContext(a.Job.PipelineID, a.Job.Name))
+	if err != nil {
+		return nil, err
+	}
+	short, err := e.triggerShort(ctx, a.Pipeline)
+	if err != nil {
+		return nil, err
+	}
+	list := mergeVariables(
+		e.serverVariables(), e.projectVariables(a.Project), e.commitVariables(a.Pipeline, commit),
+		e.storedPipelineVariables(a, short), e.ownVariables(a), runnerVariables(runner),
+		a.Spec.Variables, userVariables(user), secret(given), secret(played),
+	)
+	return expandVariables(list), nil
+}
+
+// mergeVariables keeps the last of each key, in the order of precedence.
+func mergeVariables(lists ...[]ci.Variable) []ci.Variable {
+	last, n := map[string]int{}, 0
+	for _, list := range lists {
+		for _, v := range list {
+			last[v.Key] = n
+			n++
+		}
+	}
+	out, n := make([]ci.Variable, 0, len(last)), 0
+	for _, list := range lists {
+		for _, v := range list {
+			if last[v.Key] == n {
+				out = append(out, v)
+			}
+			n++
+		}
+	}
+	return out
+}
+
+// expandVariables resolves references between variables, as far as they exist. A
+// cycle leaves the values as they are: the runner then sees what was written.
+func expandVariables(list []ci.Variable) []ci.Variable {
+	in := make([]expand.Var, len(list))
+	for i, v := range list {
+		in[i] = expand.Var{Key: v.Key, Value: v.Value, Raw: v.Raw, File: v.File}
+	}
+	sorted, err := expand.Sort(in)
+	if err != nil {
+		return list
+	}
+	values := make(map[string]string, len(sorted))
+	for _, v := range sorted {
+		values[v.Key] = v.Value
+	}
+	for i := range list {
+		list[i].Value = values[list[i].Key]
+	}
+	return list
+}
+
+// secret marks variables that callers gave: they are not public.
+func secret(list []ci.Variable) []ci.Variable {
+	for i := range list {
+		list[i].Secret = true
+	}
+	return list
+}
+
+// storedPipelineVariables are known once the pipeline has a row.
+func (e *Engine) storedPipelineVariables(a *Assignment, short string) []ci.Variable {
+	list := append(pipelineVariables(a.Pipeline, a.Pipeline.TriggerID != 0),
+		ci.Variable{Key: "CI_PIPELINE_ID", Value: strconv.FormatInt(int64(a.Pipeline.ID), 10)},
+		ci.Variable{Key: "CI_PIPELINE_IID", Value: strconv.FormatInt(a.Pipeline.IID, 10)},
+		ci.Variable{Key: "CI_PIPELINE_URL", Value: e.urls.Pipeline(a.Project.FullPath, a.Pipeline.ID)},
+		ci.Variable{Key: "CI_PIPELINE_NAME", Value: a.Pipeline.Name},
+	)
+	if short != "" {
+		list = append(list, ci.Variable{Key: "CI_TRIGGER_SHORT_TOKEN", Value: short})
+	}
+	return list
+}
+
+// triggerShort gives the four characters of the trigger token that made the
+// pipeline; a token removed since gives none.
+func (e *Engine) triggerShort(ctx context.Context, p ci.Pipeline) (string, error) {
+	if p.TriggerID == 0 {
+		return "", nil
+	}
+	trigger, err := e.view.Trigger(ctx, p.ProjectID, p.TriggerID)
+	if ci.IsNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("load trigger token of pipeline %d: %w", p.ID, err)
+	}
+	return trigger.Short, nil
+}
+
+// ownVariables describe the job itself, its token included.
+func (e *Engine) ownVariables(a *Assignment) []ci.Variable {
+	job, clone := a.Job, e.urls.Clone(a.Project.FullPath)
+	list := []ci.Variable{
+		{Key: "CI_JOB_ID", Value: strconv.FormatInt(int64(job.ID), 10)},
+		{Key: "CI_JOB_URL", Value: e.urls.Job(a.Project.FullPath, job.ID)},
+		{Key: "CI_JOB_TOKEN", Value: a.Token, Masked: true, Secret: true, Raw: true},
+		{Key: "CI_JOB_STARTED_AT", Value: job.StartedAt.UTC().Format(time.RFC3339)},
+		{Key: "CI_JOB_TIMEOUT", Value: strconv.FormatInt(job.Timeout, 10)},
+		{Key: "CI_JOB_NAME", Value: job.Name, Raw: true}, {Key: "CI_JOB_NAME_SLUG", Value: slug(job.Name)},
+		{Key: "CI_JOB_STAGE", Value: job.Stage, Raw: true}, {Key: "CI_JOB_GROUP_NAME", Value: groupName(job), Raw: true},
+		{Key: "CI_NODE_TOTAL", Value: strconv.Itoa(max(1, job.Plan.NodeTotal))},
+		{Key: "CI_REPOSITORY_URL", Value: WithCredentials(clone, a.Token), Secret: true, Raw: true},
+		{Key: "CI_REGISTRY_USER", Value: "gitlab-ci-token"},
+		{Key: "CI_REGISTRY_PASSWORD", Value: a.Token, Masked: true, Secret: true, Raw: true},
+	}
+	if job.Plan.NodeIndex > 0 {
+		list = append(list, ci.Variable{Key: "CI_NODE_INDEX", Value: strconv.Itoa(job.Plan.NodeIndex)})
+	}
+	if job.Plan.When == ci.WhenManual {
+		list = append(list, ci.Variable{Key: "CI_JOB_MANUAL", Value: "true"})
+	}
+	if a.Spec.Image != nil {
+		list = append(list, ci.Variable{Key: "CI_JOB_IMAGE", Value: a.Spec.Image.Name})
+	}
+	return list
+}
+
+// groupName is the name without its parallel suffix.
+func groupName(job ci.Job) string {
+	if job.Plan.Group != "" {
+		return job.Plan.Group
+	}
+	return job.Name
+}
+
+func runnerVariables(runner ci.Runner) []ci.Variable {
+	return []ci.Variable{
+		{Key: "CI_RUNNER_ID", Value: strconv.FormatInt(int64(runner.ID), 10)},
+		{Key: "CI_RUNNER_DESCRIPTION", Value: runner.Description, Raw: true},
+		{Key: "CI_RUNNER_TAGS", Value: strings.Join(runner.Tags, ", "), Raw: true},
+		{Key: "CI_RUNNER_SHORT_TOKEN", Value: runner.Short},
+	}
+}
+
+// WithCredentials puts a job token into a clone address, in the form that runners
+// expect. The result is a secret.
+func WithCredentials(clone, token string) string {
+	u, err := url.Parse(clone)
+	if err != nil { // the daemon checked the external URL
+		return clone
+	}
+	u.User = url.UserPassword("gitlab-ci-token", token)
+	return u.String()
+}
+
+// jobContext ties sealed variables of a played job to their place.
+func jobContext(pipeline ci.PipelineID, name string) string {
+	return fmt.Sprintf("job:%d:%s", pipeline, name)
+}

@@ -1,0 +1,232 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/ciyaml"
+	"github.com/lanyard-ci/lanyard/internal/git"
+	"github.com/lanyard-ci/lanyard/internal/store"
+)
+
+type storedSpec = store.Spec
+
+// mapPlan turns the compiler's jobs into rows and specifications. Jobs that
+// execute the same share one specification.
+func (e *Engine) mapPlan(ctx context.Context, d *pipelineDraft, plan *ciyaml.Plan) (*compiledPlan, error) {
+	out := &compiledPlan{jobs: make([]ci.Job, 0, len(plan.Jobs))}
+	seen := make(map[string]bool, len(plan.Jobs))
+	files := cacheFiles{engine: e, draft: d}
+	for i := range plan.Jobs {
+		from := &plan.Jobs[i]
+		spec := specOf(from)
+		for _, cache := range from.Cache {
+			mapped, err := files.cacheSpec(ctx, cache)
+			if err != nil {
+				return nil, err
+			}
+			spec.Cache = append(spec.Cache, mapped)
+		}
+		body, err := json.Marshal(spec)
+		if err != nil {
+			return nil, fmt.Errorf("encode specification of job %s: %w", from.Name, err)
+		}
+		digest := sha256.Sum256(body)
+		if !seen[string(digest[:])] {
+			seen[string(digest[:])] = true
+			out.specs = append(out.specs, storedSpec{Digest: digest[:], Body: body})
+		}
+		job := jobOf(from)
+		job.SpecDigest = digest[:]
+		job.ProjectID, job.Protected, job.UserID = d.Project.ID, d.protected, d.Actor.User.ID
+		job.CreatedAt = d.pipeline.CreatedAt
+		if job.Timeout == 0 {
+			job.Timeout = d.Project.BuildTimeout
+		}
+		out.jobs = append(out.jobs, job)
+	}
+	d.pipeline.Stages = stagesOf(plan)
+	return out, nil
+}
+
+// stagesOf lists the stages that have jobs, in their order.
+func stagesOf(plan *ciyaml.Plan) []ci.Stage {
+	var stages []ci.Stage
+	for index, name := range plan.Stages {
+		if slices.ContainsFunc(plan.Jobs, func(j ciyaml.Job) bool { return j.StageIndex == index }) {
+			stages = append(stages, ci.Stage{Name: name, Index: index, Status: ci.Created})
+		}
+	}
+	return stages
+}
+
+// jobOf maps what the state machine and the queue need.
+func jobOf(from *ciyaml.Job) ci.Job {
+	job := ci.Job{
+		Name: from.Name, Stage: from.Stage, StageIndex: from.StageIndex, Status: ci.Created,
+		AllowFailure: from.AllowFailure, Timeout: from.Timeout,
+		Plan: ci.JobPlan{
+			When: ci.When(from.When), StartIn: from.StartIn, DAG: from.DAG, Dependencies: from.Dependencies,
+			ExitCodes: from.AllowFailureExitCodes, RetryMax: from.Retry.Max, RetryCodes: from.Retry.ExitCodes,
+			Interruptible: from.Interruptible, NodeTotal: from.NodeTotal, NodeIndex: from.NodeIndex,
+		},
+	}
+	if from.GroupName != from.Name {
+		job.Plan.Group = from.GroupName
+	}
+	for _, need := range from.Needs {
+		job.Plan.Needs = append(job.Plan.Needs, ci.Need(need))
+	}
+	for _, when := range from.Retry.When {
+		job.Plan.RetryWhen = append(job.Plan.RetryWhen, ci.FailureReason(when))
+	}
+	if len(from.Tags) > 0 {
+		job.Tags = slices.Clone(from.Tags)
+		slices.Sort(job.Tags)
+		job.Tags = slices.Compact(job.Tags)
+	}
+	return job
+}
+
+// specOf maps what the job executes.
+func specOf(from *ciyaml.Job) ci.Spec {
+	spec := ci.Spec{
+		BeforeScript: from.BeforeScript, Script: from.Script, AfterScript: from.AfterScript,
+		Variables: fromYAMLVariables(from.Variables), Coverage: from.Coverage,
+	}
+	if from.Image != nil {
+		image := imageOf(*from.Image)
+		spec.Image = &image
+	}
+	for _, service := range from.Services {
+		spec.Services = append(spec.Services, imageOf(service))
+	}
+	if from.Artifacts != nil {
+		spec.Artifacts = artifactSpecs(*from.Artifacts)
+	}
+	return spec
+}
+
+func fromYAMLVariables(list []ciyaml.Variable) []ci.Variable {
+	var out []ci.Variable
+	for _, v := range list {
+		out = append(out, ci.Variable{Key: v.Key, Value: v.Value, Raw: v.Raw, File: v.File})
+	}
+	return out
+}
+
+func imageOf(from ciyaml.Image) ci.Image {
+	return ci.Image{
+		Name: from.Name, Alias: from.Alias, Entrypoint: from.Entrypoint, Command: from.Command,
+		PullPolicy: from.PullPolicy, Variables: fromYAMLVariables(from.Variables),
+	}
+}
+
+// reportFormats says in which form each type of report is uploaded
+// (contract/runner-protocol.md 4); types that are not listed are raw.
+var reportFormats = map[string]string{
+	"junit": "gzip", "metrics": "gzip", "dotenv": "gzip", "cobertura": "gzip", "jacoco": "gzip", "cyclonedx": "gzip",
+	"annotations": "gzip", "repository_xray": "gzip", "lsif": "zip", "scip": "zip",
+}
+
+// reportNames are the default file names of reports.
+var reportNames = map[string]string{
+	"junit": "junit.xml", "dotenv": ".env", "metrics": "metrics.txt", "cobertura": "cobertura-coverage.xml",
+	"jacoco": "jacoco-coverage.xml", "codequality": "gl-code-quality-report.json", "terraform": "tfplan.json",
+}
+
+// artifactSpecs lists the uploads: the archive, then each report, which is sent
+// whatever becomes of the job.
+func artifactSpecs(a ciyaml.Artifacts) []ci.ArtifactSpec {
+	var list []ci.ArtifactSpec
+	if len(a.Paths) > 0 || a.Untracked {
+		list = append(list, ci.ArtifactSpec{
+			Name: a.Name, Untracked: a.Untracked, Paths: a.Paths, Exclude: a.Exclude, When: a.When,
+			ExpireIn: a.ExpireIn, Access: a.Access, Type: "archive", Format: "zip",
+		})
+	}
+	for _, report := range a.Reports {
+		kind := report.Type
+		if kind == "coverage_report" {
+			kind = report.Format
+		}
+		format := reportFormats[kind]
+		if format == "" {
+			format = "raw"
+		}
+		name := reportNames[kind]
+		if name == "" {
+			name = "gl-" + kind + "-report.json"
+		}
+		list = append(list, ci.ArtifactSpec{
+			Name: name, Paths: report.Paths, When: "always", ExpireIn: a.ExpireIn, Access: a.Access, Type: kind, Format: format,
+		})
+	}
+	return list
+}
+
+// cacheFiles computes cache keys from files of the commit.
+type cacheFiles struct {
+	engine *Engine
+	draft  *pipelineDraft
+}
+
+// cacheSpec makes the key final: from the content of `key:files`, and apart for
+// protected refs (contract/ci-yaml.md 7.4).
+func (c *cacheFiles) cacheSpec(ctx context.Context, from ciyaml.Cache) (ci.CacheSpec, error) {
+	spec := ci.CacheSpec{
+		Key: from.Key, Untracked: from.Untracked, Policy: from.Policy, When: from.When,
+		Paths: from.Paths, FallbackKeys: slices.Clone(from.FallbackKeys),
+	}
+	if len(from.KeyFiles) > 0 {
+		key, err := c.filesKey(ctx, from.KeyFiles)
+		if err != nil {
+			return ci.CacheSpec{}, err
+		}
+		spec.Key = key
+		if from.KeyPrefix != "" {
+			spec.Key = from.KeyPrefix + "-" + key
+		}
+	}
+	if from.Unprotect {
+		return spec, nil
+	}
+	suffix := "-non_protected"
+	if c.draft.protected {
+		suffix = "-protected"
+	}
+	spec.Key += suffix
+	for i := range spec.FallbackKeys {
+		spec.FallbackKeys[i] += suffix
+	}
+	return spec, nil
+}
+
+// filesKey hashes the content of the files that exist; none gives "default".
+func (c *cacheFiles) filesKey(ctx context.Context, paths []string) (string, error) {
+	hash, found := sha256.New(), false
+	for _, path := range paths {
+		data, err := c.engine.git.ReadFile(ctx, int64(c.draft.Project.ID), c.draft.ref.SHA, path)
+		if errors.Is(err, git.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("read %s for a cache key: %w", path, err)
+		}
+		found = true
+		fmt.Fprintf(hash, "%s\x00%d\x00", path, len(data))
+		if _, err := hash.Write(data); err != nil {
+			return "", fmt.Errorf("hash %s for a cache key: %w", path, err)
+		}
+	}
+	if !found {
+		return "default", nil
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:20]), nil
+}

@@ -1,0 +1,188 @@
+package engine
+
+import (
+	"bufio"
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lanyard-ci/lanyard/internal/auth"
+	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/flow"
+)
+
+// A NotRunning error refuses a job token whose job no runner holds any more. The
+// edge answers 403 with the status in the header Job-Status, so that the runner
+// aborts (contract/runner-protocol.md 1).
+type NotRunning struct{ Status ci.Status }
+
+// Error gives the status.
+func (n *NotRunning) Error() string { return "job is " + string(n.Status) }
+
+// JobForRunner checks a job token against the job that a runner names. Errors:
+// ci.Forbidden for an unknown pair, *NotRunning for a job that is over.
+func (e *Engine) JobForRunner(ctx context.Context, id ci.JobID, token string) (ci.Job, error) {
+	job, err := e.view.Job(ctx, id)
+	if ci.IsNotFound(err) {
+		return ci.Job{}, ci.Forbidden("")
+	}
+	if err != nil {
+		return ci.Job{}, fmt.Errorf("load job %d: %w", id, err)
+	}
+	digest := e.keys.Digest(auth.JobTokens, token)
+	if token == "" || subtle.ConstantTimeCompare(digest, job.TokenDigest) != 1 {
+		return ci.Job{}, ci.Forbidden("")
+	}
+	if !job.Status.Executing() {
+		return job, &NotRunning{job.Status}
+	}
+	return job, nil
+}
+
+// A JobUpdate is what a runner reports with PUT (contract/runner-protocol.md 5).
+type JobUpdate struct {
+	State    string
+	Reason   string
+	ExitCode int
+	Checksum string // "crc32:…" of the whole log as the runner has it; empty: not sent
+	Bytes    int64
+}
+
+// UpdateJob takes a runner's report. A final one returns when the log and the
+// outcome are durable. It gives the job's status afterwards. Errors: those of
+// JobForRunner, ci.KindInvalid for an unknown state.
+func (e *Engine) UpdateJob(ctx context.Context, id ci.JobID, token string, u JobUpdate) (ci.Status, error) {
+	job, err := e.JobForRunner(ctx, id, token)
+	if err != nil {
+		return job.Status, err
+	}
+	switch u.State {
+	case "running":
+		return job.Status, e.touch(ctx, job)
+	case "success", "failed":
+	default:
+		return job.Status, ci.BadRequest("unknown state")
+	}
+	if _, err := e.traces.Finish(ctx, int64(id), u.Checksum, u.Bytes); err != nil {
+		return job.Status, fmt.Errorf("finish log of job %d: %w", id, err)
+	}
+	outcome := ci.Outcome{Success: u.State == "success", ExitCode: u.ExitCode}
+	if !outcome.Success {
+		outcome.Reason = knownReason(u.Reason)
+	}
+	if outcome.Coverage, err = e.coverage(ctx, job); err != nil {
+		return job.Status, err
+	}
+	return e.FinishJob(ctx, job, outcome)
+}
+
+// FinishJob records how a job ended and starts whatever was waiting for it.
+func (e *Engine) FinishJob(ctx context.Context, job ci.Job, out ci.Outcome) (ci.Status, error) {
+	changes, err := e.change(ctx, job.PipelineID, func(s *ci.Snapshot) (ci.Changes, error) {
+		if now := s.Job(job.ID); now != nil && !now.Status.Executing() {
+			return ci.Changes{}, &NotRunning{now.Status}
+		}
+		return flow.Finish(s, job.ID, out, e.now())
+	})
+	if err != nil {
+		return job.Status, err
+	}
+	e.hub.WakeLog(job.ID)
+	return changed(changes, job.ID).Status, nil
+}
+
+// knownReason keeps a failure reason that the server knows.
+func knownReason(reason string) ci.FailureReason {
+	if slices.Contains(ci.FailureReasons, ci.FailureReason(reason)) {
+		return ci.FailureReason(reason)
+	}
+	return ci.UnknownFailure
+}
+
+// touchEvery is how often a contact of a running job is written down.
+const touchEvery = 15 * time.Second
+
+// touch remembers that the runner of a job is alive.
+func (e *Engine) touch(ctx context.Context, job ci.Job) error {
+	now := e.now()
+	if last, ok := e.contacts.get(job.ID); ok && now.Sub(last) < touchEvery {
+		return nil
+	}
+	if err := e.store.TouchJob(ctx, job.ID, now); err != nil {
+		return fmt.Errorf("note contact of job %d: %w", job.ID, err)
+	}
+	e.contacts.put(job.ID, now)
+	return nil
+}
+
+// AppendLog adds bytes of a job's log at an offset and gives the new length.
+// Errors: those of JobForRunner, *trace.Mismatch when start is not the stored
+// length, ci.KindTooLarge over the limit (the job fails then).
+func (e *Engine) AppendLog(ctx context.Context, id ci.JobID, token string, start int64, data []byte) (int64, ci.Status, error) {
+	job, err := e.JobForRunner(ctx, id, token)
+	if err != nil {
+		return 0, job.Status, err
+	}
+	length, err := e.traces.Append(ctx, int64(id), start, data, []string{token})
+	if ci.KindOf(err) == ci.KindTooLarge {
+		return length, ci.Failed, errors.Join(err, e.DropJob(context.WithoutCancel(ctx), id, ci.TraceSizeExceeded))
+	}
+	if err != nil {
+		return length, job.Status, err
+	}
+	if err := e.touch(ctx, job); err != nil {
+		return length, job.Status, err
+	}
+	e.hub.WakeLog(id)
+	return length, job.Status, nil
+}
+
+var coverageNumber = regexp.MustCompile(`\d+(?:\.\d+)?`)
+
+// coverage finds the coverage in the log of a job: in the last line that matches,
+// the last match, and in it the first number (contract/ci-yaml.md 7.8).
+func (e *Engine) coverage(ctx context.Context, job ci.Job) (*float64, error) {
+	spec, err := e.Spec(ctx, job)
+	if err != nil || spec.Coverage == "" {
+		return nil, err
+	}
+	pattern, err := regexp.Compile(spec.Coverage)
+	if err != nil {
+		return nil, nil // refused when it was compiled; an older configuration may still hold one
+	}
+	log, err := e.traces.Read(ctx, int64(job.ID), 0, -1)
+	if err != nil {
+		return nil, fmt.Errorf("read log of job %d for its coverage: %w", job.ID, err)
+	}
+	defer log.Close()
+	found := ""
+	lines := bufio.NewReaderSize(log, 64<<10)
+	for {
+		line, err := lines.ReadString('\n')
+		if matches := pattern.FindAllString(line, -1); len(matches) > 0 {
+			found = matches[len(matches)-1]
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read log of job %d for its coverage: %w", job.ID, err)
+		}
+	}
+	number := strings.TrimLeft(coverageNumber.FindString(found), "0")
+	if number == "" || number[0] == '.' {
+		number = "0" + number
+	}
+	value, err := strconv.ParseFloat(number, 64)
+	if err != nil || coverageNumber.FindString(found) == "" {
+		return nil, nil // the pattern matched text without a number: no coverage
+	}
+	return &value, nil
+}
