@@ -9,16 +9,23 @@ type builder struct {
 	file    string
 	lines   int // before the document
 	limits  Limits
-	nodes   int // made so far, aliases expanded
-	deepest int // depth reached so far, aliases expanded
+	made    size
+	deepest int // nesting reached so far, aliases expanded
 	anchors map[*yaml.Node]*anchored
 }
 
 // anchored is what is known of a node that aliases may name.
 type anchored struct {
 	node   *Node // nil while under construction: an alias to it is a cycle
-	size   int
-	height int
+	size   size
+	height int // lists and maps one in another, 0 for a scalar
+}
+
+// size is how much there is, each alias counted as what it stands for. That
+// bounds alias bombs, of many small values or of few long ones.
+type size struct {
+	nodes int
+	bytes int // of scalars
 }
 
 func (b *builder) pos(y *yaml.Node) Pos {
@@ -29,48 +36,65 @@ func (b *builder) fail(y *yaml.Node, message string) error {
 	return &Error{Pos: b.pos(y), Message: message}
 }
 
-// count adds nodes to the document's expanded size.
-func (b *builder) count(y *yaml.Node, nodes, depth int) error {
-	b.nodes += nodes
-	b.deepest = max(b.deepest, depth)
-	if b.nodes > b.limits.Nodes || depth > b.limits.Depth {
+// count adds to the document what reaches down to the given nesting.
+func (b *builder) count(y *yaml.Node, s size, nesting int) error {
+	b.made.nodes += s.nodes
+	b.made.bytes += s.bytes
+	b.deepest = max(b.deepest, nesting)
+	if b.made.nodes > b.limits.Nodes || b.made.bytes > b.limits.Bytes || nesting > b.limits.Depth {
 		return b.fail(y, tooBig)
 	}
 	return nil
 }
 
+// node builds y; a list or map in its place would be the depth-th one around.
 func (b *builder) node(y *yaml.Node, depth int) (*Node, error) {
 	if y.Kind == yaml.AliasNode {
 		return b.alias(y, depth)
 	}
-	if err := b.count(y, 1, depth); err != nil {
+	nesting := depth
+	if y.Kind == yaml.ScalarNode {
+		nesting--
+	}
+	before := b.made
+	if err := b.count(y, size{nodes: 1, bytes: len(y.Value)}, nesting); err != nil {
 		return nil, err
 	}
 	if y.Anchor == "" {
 		return b.value(y, depth)
 	}
+	if !validAnchor(y.Anchor) {
+		return nil, anchorError(b.pos(y), "an anchor")
+	}
 	a := &anchored{}
 	b.anchors[y] = a
-	before, outer := b.nodes, b.deepest
-	b.deepest = depth
+	deepest := b.deepest
+	b.deepest = nesting
 	n, err := b.value(y, depth)
-	a.node, a.size, a.height = n, b.nodes-before+1, b.deepest-depth
-	b.deepest = max(b.deepest, outer)
+	a.node, a.height = n, 1+b.deepest-depth
+	a.size = size{nodes: b.made.nodes - before.nodes, bytes: b.made.bytes - before.bytes}
+	b.deepest = max(b.deepest, deepest)
 	return n, err
 }
 
 func (b *builder) alias(y *yaml.Node, depth int) (*Node, error) {
+	if !validAnchor(y.Value) {
+		return nil, anchorError(b.pos(y), "an alias")
+	}
 	a := b.anchors[y.Alias]
 	if a == nil || a.node == nil {
 		return nil, b.fail(y, tooBig)
 	}
-	if err := b.count(y, a.size, depth+a.height); err != nil {
+	if err := b.count(y, a.size, depth-1+a.height); err != nil {
 		return nil, err
 	}
 	return a.node, nil
 }
 
 func (b *builder) value(y *yaml.Node, depth int) (*Node, error) {
+	if err := b.checkTag(y); err != nil {
+		return nil, err
+	}
 	switch y.Kind {
 	case yaml.MappingNode:
 		return b.mapping(y, depth)
@@ -82,9 +106,6 @@ func (b *builder) value(y *yaml.Node, depth int) (*Node, error) {
 
 func (b *builder) sequence(y *yaml.Node, depth int) (*Node, error) {
 	n := &Node{Kind: Seq, Pos: b.pos(y), Items: make([]*Node, 0, len(y.Content))}
-	if y.Tag == referenceTag {
-		n.Kind = Reference
-	}
 	for _, c := range y.Content {
 		item, err := b.node(c, depth+1)
 		if err != nil {
@@ -92,31 +113,35 @@ func (b *builder) sequence(y *yaml.Node, depth int) (*Node, error) {
 		}
 		n.Items = append(n.Items, item)
 	}
+	switch y.Tag {
+	case referenceTag:
+		n.Kind = Reference
+	case "!!omap", "!omap":
+		return orderedMap(n), nil
+	}
 	return n, nil
 }
 
 func (b *builder) mapping(y *yaml.Node, depth int) (*Node, error) {
 	out := newPairs(len(y.Content) / 2)
 	for i := 0; i+1 < len(y.Content); i += 2 {
-		yk, yv := y.Content[i], y.Content[i+1]
-		key, err := b.node(yk, depth+1)
+		key, err := b.node(y.Content[i], depth+1)
 		if err != nil {
 			return nil, err
 		}
-		value, err := b.node(yv, depth+1)
+		value, err := b.node(y.Content[i+1], depth+1)
 		if err != nil {
 			return nil, err
 		}
-		name := keyText(key)
-		if name == "<<" && key.Kind == String && !explicitString(yk) {
-			if from, ok := mergeSource(yv, value); ok {
+		if isMergeKey(y.Content[i], key) {
+			if from, ok := mergeSource(y.Content[i+1], value); ok {
 				for _, p := range from {
 					out.set(p)
 				}
 				continue
 			}
 		}
-		out.set(Pair{Key: name, KeyPos: b.pos(yk), Value: value})
+		out.set(Pair{Key: keyText(key), KeyPos: b.pos(y.Content[i]), Value: value})
 	}
 	n := &Node{Kind: Map, Pos: b.pos(y), Pairs: out.list}
 	if y.Tag == referenceTag {
@@ -125,7 +150,8 @@ func (b *builder) mapping(y *yaml.Node, depth int) (*Node, error) {
 	return n, nil
 }
 
-// keyText is the key as a string: on: is "true", 1: is "1".
+// keyText is the key as a string: on: is "true", 1: is "1", a list is what
+// Ruby prints for it.
 func keyText(key *Node) string {
 	if key.Kind <= String {
 		return key.Text
@@ -133,10 +159,15 @@ func keyText(key *Node) string {
 	return inspect(key)
 }
 
+// isMergeKey reports whether the key is <<, quoted or not, but not !!str <<.
+func isMergeKey(y *yaml.Node, key *Node) bool {
+	return key.Kind == String && key.Text == "<<" && !explicitString(y)
+}
+
 // mergeSource returns the pairs that a merge key brings, in the order in which
 // Psych assigns them. It is not ok if Psych keeps "<<" as an ordinary key.
 func mergeSource(y *yaml.Node, value *Node) ([]Pair, bool) {
-	if value.Kind == Map && (y.Kind == yaml.AliasNode || y.Kind == yaml.MappingNode) {
+	if value.Kind == Map && y.Kind != yaml.SequenceNode {
 		return value.Pairs, true
 	}
 	if value.Kind != Seq || y.Kind != yaml.SequenceNode {
@@ -153,4 +184,17 @@ func mergeSource(y *yaml.Node, value *Node) ([]Pair, bool) {
 		}
 	}
 	return merged.list, true
+}
+
+// orderedMap is a list of one-pair maps that is tagged as an ordered map.
+func orderedMap(list *Node) *Node {
+	out := newPairs(len(list.Items))
+	for _, item := range list.Items {
+		if item.Kind == Map {
+			for _, p := range item.Pairs {
+				out.set(p)
+			}
+		}
+	}
+	return &Node{Kind: Map, Pos: list.Pos, Pairs: out.list}
 }

@@ -6,11 +6,17 @@ import (
 	"unicode"
 )
 
+// maxInspect is the length in bytes from which inspect leaves out the rest.
+const maxInspect = 4096
+
 // inspect writes n as Ruby's inspect does, which is how GitLab quotes values
-// in its messages.
+// in its messages. What is too long to be read ends in an ellipsis.
 func inspect(n *Node) string {
 	var b strings.Builder
 	inspectTo(&b, n)
+	if b.Len() > maxInspect {
+		return strings.ToValidUTF8(b.String()[:maxInspect], "") + "…"
+	}
 	return b.String()
 }
 
@@ -23,6 +29,9 @@ func inspectTo(b *strings.Builder, n *Node) {
 	case n.Kind == Seq, n.Kind == Reference && n.Text == "":
 		b.WriteByte('[')
 		for i, item := range n.Items {
+			if b.Len() > maxInspect {
+				return
+			}
 			if i > 0 {
 				b.WriteString(", ")
 			}
@@ -32,6 +41,9 @@ func inspectTo(b *strings.Builder, n *Node) {
 	case n.Kind == Map:
 		b.WriteByte('{')
 		for i, p := range n.Pairs {
+			if b.Len() > maxInspect {
+				return
+			}
 			if i > 0 {
 				b.WriteString(", ")
 			}
@@ -51,17 +63,20 @@ func quote(b *strings.Builder, s string) {
 	const letters = `abtnvfre"\`
 	b.WriteByte('"')
 	for i, r := range s {
+		if b.Len() > maxInspect {
+			return
+		}
 		switch {
 		case r == '#' && i+1 < len(s) && strings.IndexByte("{$@", s[i+1]) >= 0:
 			b.WriteString(`\#`)
 		case strings.ContainsRune(escapes, r):
 			b.WriteByte('\\')
 			b.WriteByte(letters[strings.IndexRune(escapes, r)])
-		case r < 0x80 && !unicode.IsPrint(r):
+		case r < 0x80 && !unicode.IsGraphic(r):
 			fmt.Fprintf(b, `\x%02X`, r)
-		case !unicode.IsPrint(r) && r <= 0xFFFF:
+		case !unicode.IsGraphic(r) && r <= 0xFFFF:
 			fmt.Fprintf(b, `\u%04X`, r)
-		case !unicode.IsPrint(r):
+		case !unicode.IsGraphic(r):
 			fmt.Fprintf(b, `\u{%X}`, r)
 		default:
 			b.WriteRune(r)

@@ -1,12 +1,20 @@
 package tree
 
+import "slices"
+
 // maxReferenceDepth is how many references may lie one inside the target of
 // another.
 const maxReferenceDepth = 10
 
-// maxResolvedNodes bounds the expanded size of a resolved configuration:
-// references to references grow exponentially, like alias bombs.
-const maxResolvedNodes = 4_000_000
+// maxWeight bounds a resolved configuration, every shared node counted as often
+// as it is seen: references to references grow like alias bombs. nodeWeight is
+// what a node weighs besides its text.
+const (
+	maxWeight  = 64 << 20
+	nodeWeight = 40
+
+	resolvedTooBig = "Total size of combined CI/CD configuration is too big"
+)
 
 // ResolveReferences returns root with every !reference replaced by the value
 // at its path in root (contract 2.5). Targets are resolved first, so that
@@ -28,15 +36,15 @@ type resolver struct {
 	active map[*Node]bool // references being resolved, outermost first
 }
 
-// resolved is a finished node and its size with all sharing undone.
+// resolved is a finished node and its weight with all sharing undone.
 type resolved struct {
-	node *Node
-	size int
+	node   *Node
+	weight int
 }
 
 func (r *resolver) resolve(n *Node) (resolved, error) {
 	if n == nil || n.Kind < Seq {
-		return resolved{n, 1}, nil
+		return resolved{n, weightOf(n)}, nil
 	}
 	if out, ok := r.done[n]; ok {
 		return out, nil
@@ -54,26 +62,33 @@ func (r *resolver) resolve(n *Node) (resolved, error) {
 	if err != nil {
 		return resolved{}, err
 	}
-	if out.size > maxResolvedNodes {
-		return resolved{}, &Error{Pos: n.Pos, Message: tooBig}
+	if out.weight > maxWeight {
+		return resolved{}, &Error{Pos: n.Pos, Message: resolvedTooBig}
 	}
 	r.done[n] = out
 	return out, nil
 }
 
+func weightOf(n *Node) int {
+	if n == nil {
+		return nodeWeight
+	}
+	return nodeWeight + len(n.Text)
+}
+
 func (r *resolver) seq(n *Node) (resolved, error) {
-	out := resolved{n, 1}
+	out := resolved{n, nodeWeight}
 	for i, item := range n.Items {
 		value, err := r.resolve(item)
 		if err != nil {
 			return out, err
 		}
-		out.size += value.size
+		out.weight += value.weight
 		if value.node == item {
 			continue
 		}
 		if out.node == n {
-			out.node = &Node{Kind: Seq, Pos: n.Pos, Items: append([]*Node(nil), n.Items...)}
+			out.node = &Node{Kind: Seq, Pos: n.Pos, Items: slices.Clone(n.Items)}
 		}
 		out.node.Items[i] = value.node
 	}
@@ -81,18 +96,18 @@ func (r *resolver) seq(n *Node) (resolved, error) {
 }
 
 func (r *resolver) mapping(n *Node) (resolved, error) {
-	out := resolved{n, 1}
+	out := resolved{n, nodeWeight}
 	for i, pair := range n.Pairs {
 		value, err := r.resolve(pair.Value)
 		if err != nil {
 			return out, err
 		}
-		out.size += 1 + value.size
+		out.weight += nodeWeight + len(pair.Key) + value.weight
 		if value.node == pair.Value {
 			continue
 		}
 		if out.node == n {
-			out.node = &Node{Kind: Map, Pos: n.Pos, Pairs: append([]Pair(nil), n.Pairs...)}
+			out.node = &Node{Kind: Map, Pos: n.Pos, Pairs: slices.Clone(n.Pairs)}
 		}
 		out.node.Pairs[i].Value = value.node
 	}
@@ -103,8 +118,11 @@ func (r *resolver) reference(n *Node) (resolved, error) {
 	if !validPath(n) {
 		return resolved{}, referenceError(n, " is not valid")
 	}
-	if r.active[n] || len(r.active) >= maxReferenceDepth {
+	if r.active[n] {
 		return resolved{}, referenceError(n, " is part of a circular chain")
+	}
+	if len(r.active) == maxReferenceDepth {
+		return resolved{}, referenceError(n, " is nested too deeply")
 	}
 	r.active[n] = true
 	defer delete(r.active, n)

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"fmt"
 	"math"
 	"math/big"
 	"regexp"
@@ -10,7 +11,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-const referenceTag = "!reference"
+// maxDigits is the length up to which a number is read as one: beyond it,
+// conversion between bases would take a noticeable time.
+const maxDigits = 1000
 
 func explicitString(y *yaml.Node) bool {
 	return y.Style&yaml.TaggedStyle != 0 && y.Tag == "!!str"
@@ -18,29 +21,36 @@ func explicitString(y *yaml.Node) bool {
 
 func (b *builder) scalar(y *yaml.Node) (*Node, error) {
 	n := &Node{Kind: String, Pos: b.pos(y), Text: y.Value}
+	if y.Style&yaml.TaggedStyle != 0 {
+		return b.taggedScalar(y, n)
+	}
 	const quoted = yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
-	if y.Style&yaml.TaggedStyle == 0 && y.Style&quoted != 0 || explicitString(y) {
+	if y.Style&quoted != 0 {
 		return n, nil
 	}
-	if y.Tag == referenceTag {
-		return &Node{Kind: Reference, Pos: n.Pos, Text: inspect(n)}, nil
-	}
+	return n, b.plain(y, n)
+}
+
+// plain gives n the kind and text of a plain scalar.
+func (b *builder) plain(y *yaml.Node, n *Node) error {
 	kind, text, class := resolve(y.Value)
 	if class != "" {
-		return nil, b.fail(y, "Tried to load unspecified class: "+class)
+		return b.fail(y, unspecifiedClass+class)
 	}
 	n.Kind, n.Text = kind, text
-	return n, nil
+	return nil
 }
 
 var (
-	timeRE       = regexp.MustCompile(`^-?\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|\s+)\d{1,2}:\d\d:\d\d(?:\.\d*)?(?:\s*(?:Z|[-+]\d{1,2}:?(?:\d\d)?))?\s*$`)
+	timeRE       = regexp.MustCompile(`^-?\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|\s+)\d{1,2}:\d\d:\d\d(?:\.\d*)?(?:\s*(?:Z|[-+]\d{1,2}:?(?:\d\d)?))?$`)
 	dateRE       = regexp.MustCompile(`^\d{4}-(?:1[012]|0\d|\d)-(?:[12]\d|3[01]|0\d|\d)$`)
 	sexagesimal  = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}$`)
 	sexagesimalF = regexp.MustCompile(`^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}\.[0-9_]*$`)
 	floatRE      = regexp.MustCompile(`^[-+]?(?:[0-9][0-9_,]*)?\.[0-9]*(?:[eE][+-][0-9]+)?$`)
 	intRE        = regexp.MustCompile(`^(?:[-+]?0b[01_,]+|[-+]?0[0-7_,]+|[-+]?(?:0|[1-9](?:[0-9]|,[0-9]|_[0-9])*)|[-+]?0x[0-9a-fA-F_,]+)$`)
 )
+
+var noSeparators = strings.NewReplacer(",", "", "_", "")
 
 // resolve reads a plain scalar as Psych does. A class is set when Psych would
 // have to load an object of a class that GitLab does not permit.
@@ -51,31 +61,43 @@ func resolve(s string) (kind Kind, text, class string) {
 	if k, t, ok := word(s); ok {
 		return k, t, ""
 	}
-	switch c := s[0]; {
-	case c == ':' && len(s) > 1:
+	c := s[0]
+	switch {
+	case c == ':' && len(s) > 1 && strings.IndexByte(s, '\n') < 0:
 		return String, symbol(s), ""
-	case c != '.' && c != '-' && c != '+' && (c < '0' || c > '9') || strings.Contains(s, "\n"):
+	case c != '.' && c != '-' && c != '+' && (c < '0' || c > '9') || len(s) > maxDigits:
 		return String, s, ""
 	case timeRE.MatchString(s):
 		return Null, "", "Time"
 	case dateRE.MatchString(s):
 		return Null, "", "Date"
-	case sexagesimal.MatchString(s):
-		return Int, base60(s).String(), ""
-	case sexagesimalF.MatchString(s):
-		return Float, FormatFloat(base60Float(s)), ""
-	case floatRE.MatchString(s) && strings.Trim(s, "+-") != ".":
-		f, err := strconv.ParseFloat(strings.NewReplacer(",", "", "_", "").Replace(s), 64)
-		if err != nil && !math.IsInf(f, 0) {
-			return String, s, ""
-		}
-		return Float, FormatFloat(f), ""
-	case intRE.MatchString(s):
-		if i, ok := integer(s); ok {
-			return Int, i.String(), ""
-		}
+	}
+	if kind, text, ok := numeric(s); ok {
+		return kind, text, ""
 	}
 	return String, s, ""
+}
+
+// numeric reads the numbers of YAML 1.1.
+func numeric(s string) (kind Kind, text string, ok bool) {
+	switch {
+	case sexagesimal.MatchString(s):
+		return Int, base60(s).String(), true
+	case sexagesimalF.MatchString(s):
+		return Float, formatFloat(base60Float(s)), true
+	case floatRE.MatchString(s):
+		f, err := strconv.ParseFloat(noSeparators.Replace(s), 64)
+		// Out of range is infinity, as in Ruby.
+		if err != nil && !math.IsInf(f, 0) {
+			return String, s, false
+		}
+		return Float, formatFloat(f), true
+	case intRE.MatchString(s):
+		if i, ok := integer(s); ok {
+			return Int, i.String(), true
+		}
+	}
+	return String, s, false
 }
 
 // word reads the scalars that are words: booleans, null, infinity.
@@ -84,7 +106,7 @@ func word(s string) (Kind, string, bool) {
 		return Null, "", false
 	}
 	switch strings.ToLower(s) {
-	case "~", "null":
+	case "null":
 		return Null, "", true
 	case "yes", "true", "on":
 		return Bool, "true", true
@@ -96,6 +118,8 @@ func word(s string) (Kind, string, bool) {
 		return Float, "-Infinity", true
 	case ".nan":
 		return Float, "NaN", true
+	case "~":
+		return Null, "", true
 	}
 	return Null, "", false
 }
@@ -104,16 +128,16 @@ func word(s string) (Kind, string, bool) {
 func symbol(s string) string {
 	s = s[1:]
 	if s[0] == '"' || s[0] == '\'' {
-		s = s[1:]
-		if n := len(s); n > 0 && (s[n-1] == '"' || s[n-1] == '\'') {
-			s = s[:n-1]
+		if end := strings.LastIndexByte(s, s[0]); end > 0 {
+			return strings.TrimPrefix(s[1:end], ":")
 		}
 	}
 	return s
 }
 
+// integer reads what intRE matches. It is not ok without any digit.
 func integer(s string) (*big.Int, bool) {
-	s = strings.NewReplacer(",", "", "_", "").Replace(s)
+	s = noSeparators.Replace(s)
 	sign := ""
 	if s[0] == '-' || s[0] == '+' {
 		sign, s = s[:1], s[1:]
@@ -130,27 +154,54 @@ func integer(s string) (*big.Int, bool) {
 	return new(big.Int).SetString(sign+s, base)
 }
 
+// base60 reads hours:minutes[:seconds]; Psych takes the first part for hours
+// even if there are only two.
 func base60(s string) *big.Int {
 	sum := new(big.Int)
-	for i, part := range strings.Split(strings.ReplaceAll(s, "_", ""), ":") {
+	unit := int64(3600)
+	for part := range strings.SplitSeq(strings.ReplaceAll(s, "_", ""), ":") {
 		n, _ := new(big.Int).SetString(part, 10)
-		sum.Add(sum, n.Mul(n, big.NewInt([]int64{3600, 60, 1}[i])))
+		sum.Add(sum, n.Mul(n, big.NewInt(unit)))
+		unit /= 60
 	}
 	return sum
 }
 
 func base60Float(s string) float64 {
 	var sum float64
-	for i, part := range strings.Split(strings.ReplaceAll(s, "_", ""), ":") {
-		f, _ := strconv.ParseFloat(strings.TrimSuffix(part, "."), 64)
-		sum += f * []float64{3600, 60, 1}[i]
+	unit := 3600.0
+	for part := range strings.SplitSeq(strings.ReplaceAll(s, "_", ""), ":") {
+		f, _ := strconv.ParseFloat(part, 64)
+		sum += f * unit
+		unit /= 60
 	}
 	return sum
 }
 
-// FormatFloat writes f as Ruby's Float#to_s does: "1.0", "1.1", "1.0e+20",
+// toFloat is Ruby's Float() of a scalar.
+func toFloat(n *Node) (float64, error) {
+	switch {
+	case n.Text == "Infinity" && n.Kind == Float:
+		return math.Inf(1), nil
+	case n.Text == "-Infinity" && n.Kind == Float:
+		return math.Inf(-1), nil
+	case n.Text == "NaN" && n.Kind == Float:
+		return math.NaN(), nil
+	case n.Kind == Null:
+		return 0, fmt.Errorf("can't convert nil into Float")
+	case n.Kind == Bool:
+		return 0, fmt.Errorf("can't convert %s into Float", n.Text)
+	}
+	f, err := strconv.ParseFloat(n.Text, 64)
+	if err != nil && !math.IsInf(f, 0) {
+		return 0, fmt.Errorf("invalid value for Float(): %s", inspect(n))
+	}
+	return f, nil
+}
+
+// formatFloat writes f as Ruby's Float#to_s does: "1.0", "1.1", "1.0e+20",
 // "Infinity".
-func FormatFloat(f float64) string {
+func formatFloat(f float64) string {
 	switch {
 	case math.IsNaN(f):
 		return "NaN"
