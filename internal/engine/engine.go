@@ -47,14 +47,14 @@ type Config struct {
 	URLs   URLs
 }
 
-// URLs builds what jobs are told about where the server is. The daemon gives the
-// one implementation that all edges share; the engine needs only these.
+// URLs builds what jobs are told about where the server is. All edges share the
+// one implementation, which lives in a room that the engine must not know.
 type URLs interface {
-	Root() string                   // external URL without a trailing slash
+	Base() string                   // external URL without a trailing slash
 	Project(fullPath string) string // page of a project
 	Clone(fullPath string) string   // smart HTTP address, without credentials
-	Pipeline(fullPath string, id ci.PipelineID) string
-	Job(fullPath string, id ci.JobID) string
+	Pipeline(fullPath string, id int64) string
+	Job(fullPath string, id int64) string
 }
 
 // Limits bound what callers may make the server hold. The zero value of a field

@@ -99,7 +99,7 @@ func (e *Engine) storedPipelineVariables(a *Assignment, short string) []ci.Varia
 	list := append(pipelineVariables(a.Pipeline, a.Pipeline.TriggerID != 0),
 		ci.Variable{Key: "CI_PIPELINE_ID", Value: strconv.FormatInt(int64(a.Pipeline.ID), 10)},
 		ci.Variable{Key: "CI_PIPELINE_IID", Value: strconv.FormatInt(a.Pipeline.IID, 10)},
-		ci.Variable{Key: "CI_PIPELINE_URL", Value: e.urls.Pipeline(a.Project.FullPath, a.Pipeline.ID)},
+		ci.Variable{Key: "CI_PIPELINE_URL", Value: e.urls.Pipeline(a.Project.FullPath, int64(a.Pipeline.ID))},
 		ci.Variable{Key: "CI_PIPELINE_NAME", Value: a.Pipeline.Name},
 	)
 	if short != "" {
@@ -129,7 +129,7 @@ func (e *Engine) ownVariables(a *Assignment) []ci.Variable {
 	job, clone := a.Job, e.urls.Clone(a.Project.FullPath)
 	list := []ci.Variable{
 		{Key: "CI_JOB_ID", Value: strconv.FormatInt(int64(job.ID), 10)},
-		{Key: "CI_JOB_URL", Value: e.urls.Job(a.Project.FullPath, job.ID)},
+		{Key: "CI_JOB_URL", Value: e.urls.Job(a.Project.FullPath, int64(job.ID))},
 		{Key: "CI_JOB_TOKEN", Value: a.Token, Masked: true, Secret: true, Raw: true},
 		{Key: "CI_JOB_STARTED_AT", Value: job.StartedAt.UTC().Format(time.RFC3339)},
 		{Key: "CI_JOB_TIMEOUT", Value: strconv.FormatInt(job.Timeout, 10)},

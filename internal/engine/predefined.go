@@ -31,7 +31,7 @@ func (e *Engine) predefined(d *pipelineDraft) []ciyaml.Variable {
 
 // serverVariables are the same for every job of this server.
 func (e *Engine) serverVariables() []ci.Variable {
-	root := e.urls.Root()
+	root := e.urls.Base()
 	list := []ci.Variable{
 		{Key: "CI", Value: "true"}, {Key: "GITLAB_CI", Value: "true"}, {Key: "GITLAB_FEATURES"},
 		{Key: "CI_SERVER", Value: "yes"}, {Key: "CI_SERVER_NAME", Value: "GitLab"}, {Key: "CI_SERVER_URL", Value: root},

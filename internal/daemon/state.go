@@ -1,0 +1,116 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/lanyard-ci/lanyard/internal/auth"
+	"github.com/lanyard-ci/lanyard/internal/blob/disk"
+	"github.com/lanyard-ci/lanyard/internal/git"
+	"github.com/lanyard-ci/lanyard/internal/store"
+	"github.com/lanyard-ci/lanyard/internal/trace"
+)
+
+// A state is all that is on disk, opened.
+type state struct {
+	lock  *os.File
+	keys  *auth.Keys
+	store *store.DB
+	blobs *disk.Store
+	git   *git.Server
+	logs  *trace.Traces
+}
+
+// openState opens the data directory for one process. Errors: *UsageError when it
+// cannot be used as it is, *store.ErrNewer.
+func openState(ctx context.Context, c Config) (s *state, err error) {
+	s = &state{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return s, usage("data directory: %v", err)
+	}
+	if s.lock, err = lockFile(filepath.Join(c.Data, "lock")); err != nil {
+		return s, err
+	}
+	if s.keys, _, err = auth.LoadKeys(c.keyFile(), rand.Reader); err != nil {
+		return s, usage("%v", err)
+	}
+	if s.store, err = store.Open(ctx, store.Config{Path: c.database(), Now: c.Now, Logger: c.Logger}); err != nil {
+		return s, fmt.Errorf("open database: %w", err)
+	}
+	if err := checkKeys(ctx, s.store, s.keys, c.keyFile()); err != nil {
+		return s, err
+	}
+	if s.blobs, err = disk.Open(c.blobs()); err != nil {
+		return s, fmt.Errorf("open blobs: %w", err)
+	}
+	if s.git, err = git.Open(git.Config{Root: c.repositories(), Path: c.Path}); err != nil {
+		return s, usage("%v", err)
+	}
+	if s.logs, err = trace.Open(ctx, trace.Config{Path: c.logs(), Blobs: s.blobs, Now: c.Now}); err != nil {
+		return s, fmt.Errorf("open logs: %w", err)
+	}
+	return s, nil
+}
+
+// keyCheck is where the database keeps the check value of its keys.
+const keyCheck = "key_check"
+
+// checkKeys refuses keys that are not those the database was made with: sealed
+// values could not be opened and no token would be found.
+func checkKeys(ctx context.Context, db *store.DB, keys *auth.Keys, file string) error {
+	check, err := keys.CheckValue()
+	if err != nil {
+		return fmt.Errorf("make check value of the keys: %w", err)
+	}
+	stored, err := db.SetMetaOnce(ctx, keyCheck, check)
+	if err != nil {
+		return fmt.Errorf("compare keys with the database: %w", err)
+	}
+	if err := keys.Verify(stored); err != nil {
+		return usage("the key file %s is not the one this database was made with: restore the right file, or name it with --key-file", file)
+	}
+	return nil
+}
+
+// close closes what is open, in the opposite order.
+func (s *state) close() error {
+	var problems []error
+	if s.logs != nil {
+		problems = append(problems, s.logs.Close())
+	}
+	if s.git != nil {
+		problems = append(problems, s.git.Close())
+	}
+	if s.store != nil {
+		problems = append(problems, s.store.Close())
+	}
+	if s.lock != nil {
+		problems = append(problems, s.lock.Close())
+	}
+	return errors.Join(problems...)
+}
+
+// Check opens a data directory that no server uses and lists the invariants that
+// do not hold, in words. Errors: *UsageError for a directory in use.
+func Check(ctx context.Context, data string) (broken []string, err error) {
+	c := Config{Data: data}.withDefaults()
+	if _, err := os.Stat(c.database()); err != nil {
+		return nil, usage("no database in %s", data)
+	}
+	s, err := openState(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	return s.store.View().Check(ctx)
+}
+
