@@ -35,6 +35,8 @@ create table namespaces (
 	created_at bigint not null
 );
 create unique index namespaces_full_path on namespaces (lower(full_path));
+create index namespaces_parent on namespaces (parent_id);
+create index namespaces_owner on namespaces (owner_id);
 
 create table projects (
 	id             $id,
@@ -59,16 +61,17 @@ create table redirects (
 	path       text primary key,
 	project_id bigint not null references projects (id) on delete cascade
 );
+create index redirects_project on redirects (project_id);
 
 -- The last iid of each project, apart from the wide row, since each trigger writes it.
 create table project_iids (
-	project_id bigint primary key,
+	project_id bigint primary key references projects (id) on delete cascade,
 	last_iid   bigint not null
 );
 
 -- Jobs that runners hold, per project: kept in the transactions that change it.
 create table project_running (
-	project_id bigint primary key,
+	project_id bigint primary key references projects (id) on delete cascade,
 	running    bigint not null
 );
 
@@ -128,6 +131,7 @@ create table triggers (
 	updated_at  bigint not null
 );
 create index triggers_project on triggers (project_id, id);
+create index triggers_owner on triggers (owner_id);
 
 create table pipelines (
 	id             $id,
@@ -213,6 +217,7 @@ create table jobs (
 	finished_at         bigint not null default 0,
 	scheduled_at        bigint not null default 0,
 	erased_at           bigint not null default 0,
+	erased_by           bigint not null default 0,
 	artifacts_expire_at bigint not null default 0,
 	contacted_at        bigint not null default 0
 );
@@ -221,6 +226,7 @@ create index jobs_project on jobs (project_id, id);
 create index jobs_pending on jobs (queue, id) where status = 'pending';
 create index jobs_held on jobs (manager_id, id) where status in ('running', 'canceling');
 create index jobs_scheduled on jobs (scheduled_at) where status = 'scheduled';
+create index jobs_expiring on jobs (artifacts_expire_at) where artifacts_expire_at <> 0;
 create unique index jobs_token on jobs (token_digest) where token_digest is not null;
 
 create table artifacts (
@@ -299,6 +305,8 @@ create table idempotency (
 	created_at  bigint not null,
 	primary key (scope, key)
 );
+create index idempotency_pipeline on idempotency (pipeline_id);
+create index idempotency_created on idempotency (created_at);
 
 -- Blobs and repositories whose rows are gone and that a loop removes from disk.
 create table trash (

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/lanyard-ci/lanyard/internal/ci"
+)
+
+// A QueueHead is the oldest pending job of a queue.
+type QueueHead struct {
+	Key        string // of ci.Queue
+	JobID      ci.JobID
+	PipelineID ci.PipelineID
+	Running    int64 // jobs of the same project that runners hold, for fairness
+}
+
+// pendingQueues walks the index jobs_pending from one queue to the next (a loose
+// index scan), so that its cost grows with the queues that have work and not with
+// their jobs. Each step is a search in the index.
+const pendingQueues = `
+	with recursive heads (queue) as (
+		select * from (select queue from jobs where status = 'pending' order by queue limit 1) as lowest
+		union all
+		select (select j.queue from jobs j where j.status = 'pending' and j.queue > heads.queue order by j.queue limit 1)
+		from heads where heads.queue is not null
+	), firsts (queue, job_id) as (
+		select queue, (select j.id from jobs j where j.status = 'pending' and j.queue = heads.queue order by j.id limit 1)
+		from heads where queue is not null
+	)
+	select f.queue, j.id, j.pipeline_id, coalesce(r.running, 0)
+	from firsts f join jobs j on j.id = f.job_id left join project_running r on r.project_id = j.project_id
+	order by f.queue`
+
+// PendingQueues gives the head of every queue in which a job is pending. Taking a
+// job is an Apply to its pipeline, so two runners never get the same one.
+func (v *View) PendingQueues(ctx context.Context) ([]QueueHead, error) {
+	return list(ctx, v, "pending queues", func(s scanner, h *QueueHead) error {
+		return s.Scan(&h.Key, &h.JobID, &h.PipelineID, &h.Running)
+	}, pendingQueues)
+}
+
+// heldJobs is the condition of the index jobs_held, word for word.
+const heldJobs = `j.status in ('running', 'canceling')`
+
+// HeldJobs lists the jobs that a machine of a runner holds, oldest first.
+func (v *View) HeldJobs(ctx context.Context, managerID int64) ([]ci.Job, error) {
+	return list(ctx, v, "held jobs", scanJob, `
+		select `+jobColumns+` from jobs j where `+heldJobs+` and j.manager_id = $1 order by j.id`, managerID)
+}
+
+// HeldByRunner lists the jobs that all machines of a runner hold, oldest first.
+func (v *View) HeldByRunner(ctx context.Context, runner ci.RunnerID) ([]ci.Job, error) {
+	return list(ctx, v, "held jobs", scanJob, `
+		select `+jobColumns+` from jobs j where `+heldJobs+` and j.runner_id = $1 order by j.id`, runner)
+}
+
+// SilentJobs lists the jobs that a runner holds and that were neither started nor
+// touched since before, oldest first.
+func (v *View) SilentJobs(ctx context.Context, before time.Time) ([]ci.Job, error) {
+	return list(ctx, v, "silent jobs", scanJob, `
+		select `+jobColumns+` from jobs j
+		where `+heldJobs+` and j.contacted_at < $1 and j.started_at < $1 order by j.id`, micros(before))
+}
+
+// DueScheduled lists the pipelines with a delayed job whose time has come.
+func (v *View) DueScheduled(ctx context.Context, now time.Time) ([]ci.PipelineID, error) {
+	return list(ctx, v, "due pipelines", scanInto[ci.PipelineID], `
+		select distinct pipeline_id from jobs where status = 'scheduled' and scheduled_at <= $1 order by pipeline_id`, micros(now))
+}

@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lanyard-ci/lanyard/internal/ci"
+)
+
+// projectColumns is what scanProject reads, of the tables in projectTables.
+const (
+	projectColumns = `p.id, p.namespace_id, n.kind, p.name, p.path, p.full_path, p.description, p.visibility, p.default_branch,
+		p.creator_id, p.created_at, p.updated_at, p.archived, p.settings`
+	projectTables = `projects p join namespaces n on n.id = p.namespace_id`
+)
+
+func scanProject(s scanner, p *ci.Project) error {
+	return s.Scan(&p.ID, &p.NamespaceID, &p.NamespaceKind, &p.Name, &p.Path, &p.FullPath, &p.Description, &p.Visibility, &p.DefaultBranch,
+		&p.CreatorID, at(&p.CreatedAt), at(&p.UpdatedAt), &p.Archived, document{&p.ProjectSettings})
+}
+
+// CreateProject adds a project with its first member, whose ProjectID is filled
+// in; owner may be nil. It returns *Taken for "path". A redirect from the same
+// path ends.
+func (db *DB) CreateProject(ctx context.Context, p ci.Project, owner *ci.Member) (ci.Project, error) {
+	p.CreatedAt, p.UpdatedAt = stored(p.CreatedAt), stored(p.UpdatedAt)
+	settings := text(p.ProjectSettings)
+	err := db.write(ctx, fmt.Sprintf("create project %q", p.FullPath), func(tx *Tx) error {
+		err := tx.Row([]any{&p.ID}, `
+			insert into projects (namespace_id, name, path, full_path, description, visibility, default_branch,
+				creator_id, archived, settings, created_at, updated_at)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id`,
+			p.NamespaceID, p.Name, p.Path, p.FullPath, p.Description, p.Visibility, p.DefaultBranch,
+			p.CreatorID, p.Archived, settings, micros(p.CreatedAt), micros(p.UpdatedAt))
+		if err != nil {
+			return err
+		}
+		for _, query := range []string{
+			`insert into project_iids (project_id, last_iid) values ($1, 0)`,
+			`insert into project_running (project_id, running) values ($1, 0)`,
+		} {
+			if err := tx.exec(query, p.ID); err != nil {
+				return err
+			}
+		}
+		if err := tx.exec(`delete from redirects where path = lower($1)`, p.FullPath); err != nil || owner == nil {
+			return err
+		}
+		member := *owner
+		member.ProjectID, member.NamespaceID = p.ID, 0
+		return setMember(tx, member)
+	})
+	if err != nil {
+		return ci.Project{}, err
+	}
+	return db.view.Project(context.WithoutCancel(ctx), p.ID)
+}
+
+// UpdateProject writes everything of a project but its creator and creation time.
+// When the full path changes, the old one becomes a redirect.
+func (db *DB) UpdateProject(ctx context.Context, p ci.Project) error {
+	settings := text(p.ProjectSettings)
+	return db.write(ctx, fmt.Sprintf("update project %d", p.ID), func(tx *Tx) error {
+		var old string
+		if err := tx.Row([]any{&old}, `select full_path from projects where id = $1`, p.ID); err != nil {
+			return notFound(err)
+		}
+		err := tx.exec(`
+			update projects set namespace_id = $2, name = $3, path = $4, full_path = $5, description = $6, visibility = $7,
+				default_branch = $8, archived = $9, settings = $10, updated_at = $11 where id = $1`,
+			p.ID, p.NamespaceID, p.Name, p.Path, p.FullPath, p.Description, p.Visibility,
+			p.DefaultBranch, p.Archived, settings, micros(p.UpdatedAt))
+		if err != nil || old == p.FullPath {
+			return err
+		}
+		err = tx.exec(`
+			insert into redirects (path, project_id) values (lower($1), $2)
+			on conflict (path) do update set project_id = excluded.project_id`, old, p.ID)
+		if err != nil {
+			return err
+		}
+		return tx.exec(`delete from redirects where path = lower($1)`, p.FullPath)
+	})
+}
+
+// Project reads one project.
+func (v *View) Project(ctx context.Context, id ci.ProjectID) (ci.Project, error) {
+	return one(ctx, v, "project", scanProject, `select `+projectColumns+` from `+projectTables+` where p.id = $1`, id)
+}
+
+// ProjectByPath reads the project with this full path, in any case.
+func (v *View) ProjectByPath(ctx context.Context, fullPath string) (ci.Project, error) {
+	return one(ctx, v, "project", scanProject,
+		`select `+projectColumns+` from `+projectTables+` where lower(p.full_path) = lower($1)`, fullPath)
+}
+
+// Redirected reads the project that had this full path before, in any case.
+func (v *View) Redirected(ctx context.Context, path string) (ci.Project, error) {
+	return one(ctx, v, "project", scanProject, `
+		select `+projectColumns+` from `+projectTables+` join redirects r on r.project_id = p.id
+		where r.path = lower($1)`, path)
+}
+
+// ProjectIDs lists all projects.
+func (v *View) ProjectIDs(ctx context.Context) ([]ci.ProjectID, error) {
+	return list(ctx, v, "projects", scanInto[ci.ProjectID], `select id from projects order by id`)
+}
+
+// A ProjectFilter narrows a list of projects to those that a user may see.
+type ProjectFilter struct {
+	UserID     ci.UserID // zero: nobody, who sees public projects
+	Admin      bool      // sees all
+	Membership bool      // only those where the user is a member, or owner of the namespace
+	Search     string    // part of the full path or name, in any case
+	Visibility ci.Visibility
+	Limit      int
+	Offset     int
+}
+
+// Projects lists the projects that the user of the filter may see, newest first,
+// and says how many match.
+func (v *View) Projects(ctx context.Context, f ProjectFilter) ([]ci.Project, int, error) {
+	const member = `(p.namespace_id in (` + memberOf + `) or exists (select 1 from members m
+		where m.project_id = p.id and m.project_id <> 0 and m.user_id = $ and (m.expires_at = 0 or m.expires_at > $)))`
+	now := micros(v.now())
+	args := []any{f.UserID, now, f.UserID, f.UserID, now}
+	var q filter
+	switch {
+	case f.Membership:
+		q.and(member, args...)
+	case f.Admin:
+	case f.UserID == 0:
+		q.and(`p.visibility = 'public'`)
+	default:
+		q.and(`(p.visibility in ('public', 'internal') or `+member+`)`, args...)
+	}
+	if f.Search != "" {
+		q.and(`(lower(p.full_path) like $ escape '\' or lower(p.name) like $ escape '\')`, contains(f.Search), contains(f.Search))
+	}
+	if f.Visibility != "" {
+		q.and(`p.visibility = $`, f.Visibility)
+	}
+	return page(ctx, v, "projects", scanProject, &q, projectColumns, projectTables, `p.id desc`, f.Limit, f.Offset)
+}

@@ -1,0 +1,58 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+)
+
+// A Tx is the transaction that a write runs in. It is valid only during the call
+// of the function that got it, and only in its goroutine. Query texts are
+// prepared once and kept, so they must be constants or come from a small set.
+type Tx struct{ w *Writer }
+
+// Exec runs a statement and returns how many rows it changed.
+func (tx *Tx) Exec(query string, args ...any) (int64, error) {
+	stmt, err := tx.w.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := stmt.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// Query runs a query. The rows must be closed before the function returns.
+func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
+	stmt, err := tx.w.prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(context.Background(), args...)
+}
+
+// Row runs a query and scans its only row into dest. It returns sql.ErrNoRows
+// when there is none.
+func (tx *Tx) Row(dest []any, query string, args ...any) error {
+	stmt, err := tx.w.prepare(query)
+	if err != nil {
+		return err
+	}
+	return stmt.QueryRowContext(context.Background(), args...).Scan(dest...)
+}
+
+// exec is Exec for statements whose count of rows does not matter.
+func (tx *Tx) exec(query string, args ...any) error {
+	_, err := tx.Exec(query, args...)
+	return err
+}
+
+// must is Exec for a statement that has to find its row: none is ci.NoRecord().
+func (tx *Tx) must(query string, args ...any) error {
+	n, err := tx.Exec(query, args...)
+	if err == nil && n == 0 {
+		return notFound(sql.ErrNoRows)
+	}
+	return err
+}
