@@ -113,4 +113,3 @@ func Check(ctx context.Context, data string) (broken []string, err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	return s.store.View().Check(ctx)
 }
-

@@ -87,18 +87,19 @@ func orDefault[T int | int64](value, otherwise T) T {
 
 // An Engine has the use cases. Its methods may be called from any goroutine.
 type Engine struct {
-	store  *store.DB
-	view   *store.View
-	git    *git.Server
-	blobs  blob.Store
-	traces *trace.Traces
-	hub    *hub.Hub
-	keys   *auth.Keys
-	now    ci.Clock
-	rand   io.Reader
-	log    *slog.Logger
-	limits Limits
-	urls   URLs
+	store     *store.DB
+	view      *store.View
+	git       *git.Server
+	blobs     blob.Store
+	traces    *trace.Traces
+	hub       *hub.Hub
+	keys      *auth.Keys
+	passwords *auth.Passwords
+	now       ci.Clock
+	rand      io.Reader
+	log       *slog.Logger
+	limits    Limits
+	urls      URLs
 
 	configs  *recent[configKey, *loadedConfig]
 	commits  *recent[commitKey, commitInfo]
