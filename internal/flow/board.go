@@ -55,9 +55,7 @@ func (b *board) edit(i int) *ci.Job {
 // add appends a new row, which counts for its name from now on.
 func (b *board) add(row *ci.Job) int {
 	b.jobs = append(b.jobs, row)
-	if b.names != nil {
-		b.names[row.Name] = len(b.jobs) - 1
-	}
+	b.names = nil
 	return len(b.jobs) - 1
 }
 
@@ -99,25 +97,42 @@ func (b *board) move(i int, e event) bool {
 
 // changes lists what differs from the snapshot.
 func (b *board) changes() ci.Changes {
-	c := ci.Changes{Pipeline: b.pipeline, Moved: !reflect.DeepEqual(b.pipeline, b.from.Pipeline)}
-	for i, j := range b.jobs[:len(b.from.Jobs)] {
-		old := &b.from.Jobs[i]
-		if j == old || reflect.DeepEqual(j, old) {
-			continue
+	var changed, started []*ci.Job
+	known := len(b.from.Jobs)
+	for i, j := range b.jobs {
+		was := ci.Created // of a new row
+		if i < known {
+			if !differs(j, &b.from.Jobs[i]) {
+				continue
+			}
+			changed, was = append(changed, j), b.from.Jobs[i].Status
 		}
-		if j.Status == ci.Skipped && old.Status == ci.Skipped {
-			continue // revived, and skipped again by the same pass
-		}
-		c.Jobs = append(c.Jobs, *j)
-		if j.Status == ci.Pending && old.Status != ci.Pending {
-			c.Started = append(c.Started, *j)
-		}
-	}
-	for _, j := range b.jobs[len(b.from.Jobs):] {
-		c.New = append(c.New, *j)
-		if j.Status == ci.Pending {
-			c.Started = append(c.Started, *j)
+		if j.Status == ci.Pending && was != ci.Pending {
+			started = append(started, j)
 		}
 	}
-	return c
+	return ci.Changes{
+		Pipeline: b.pipeline, Moved: !reflect.DeepEqual(b.pipeline, b.from.Pipeline),
+		Jobs: values(changed), New: values(b.jobs[known:]), Started: values(started),
+	}
+}
+
+// differs reports whether a row is not what it was. One that was revived and then
+// skipped again by the same pass is.
+func differs(j, old *ci.Job) bool {
+	if j == old || j.Status == ci.Skipped && old.Status == ci.Skipped {
+		return false
+	}
+	return !reflect.DeepEqual(j, old)
+}
+
+func values(rows []*ci.Job) []ci.Job {
+	if len(rows) == 0 {
+		return nil
+	}
+	list := make([]ci.Job, len(rows))
+	for i, j := range rows {
+		list[i] = *j
+	}
+	return list
 }

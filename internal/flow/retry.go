@@ -62,7 +62,7 @@ func (b *board) renew(i int, user ci.UserID, atOnce bool) int {
 		SealedVariables: old.SealedVariables,
 		SpecDigest:      old.SpecDigest,
 		Tags:            old.Tags,
-		Timeout:         planned(old),
+		Timeout:         old.Plan.Timeout,
 		CreatedAt:       b.now,
 	})
 }

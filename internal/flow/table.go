@@ -166,8 +166,8 @@ func keptStage(from, composed ci.Status) ci.Status {
 }
 
 // keptPipeline applies the rules beyond the table to a pipeline: it never goes
-// back to created, and one that has run is running again rather than pending. From
-// skipped and manual it does become pending. (The third rule, on the retry of
+// back to created, and one that runs or has ended is running rather than pending.
+// From skipped and manual it does become pending. (The third rule, on the retry of
 // manual jobs, is in Retry and RetryPipeline.)
 func keptPipeline(from, composed ci.Status) ci.Status {
 	if composed == ci.Pending {

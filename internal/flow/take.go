@@ -51,15 +51,7 @@ func Unassign(s *ci.Snapshot, job ci.JobID, now time.Time) (ci.Changes, error) {
 		j.QueuedAt, j.StartedAt = queued, time.Time{}
 		j.RunnerID, j.ManagerID, j.Graceful = 0, 0, false
 		j.TokenNonce, j.TokenDigest = nil, nil
-		j.Timeout = planned(j)
+		j.Timeout = j.Plan.Timeout
 		return nil
 	})
-}
-
-// planned is the timeout of a job before a runner had a say.
-func planned(j *ci.Job) int64 {
-	if j.Plan.Timeout > 0 {
-		return j.Plan.Timeout
-	}
-	return j.Timeout
 }
