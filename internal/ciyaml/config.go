@@ -1,0 +1,267 @@
+package ciyaml
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lanyard-ci/lanyard/internal/ciyaml/expand"
+	"github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
+)
+
+// A Config is a configuration that is known to be right and wants an event to
+// become a pipeline. It never changes and is safe for concurrent use.
+type Config struct {
+	pos         tree.Pos
+	stages      []string // .pre and .post included
+	root        varSet
+	workflow    []rule // nil lets every pipeline pass
+	workflowPos tree.Pos
+	jobs        []jobSpec // in the order of the file
+	order       []int     // of jobs, by stage
+	slots       map[string]int
+	warnings    Diagnostics
+}
+
+// A jobSpec is one instance of a job. Its Job is complete but for what rules,
+// workflow and tags with variables change.
+type jobSpec struct {
+	entry     *jobEntry
+	job       Job
+	only      *policy
+	own       varSet     // the job's variables, then those of the matrix
+	builtin   []Variable // CI_JOB_NAME and its like, below all others
+	needs     []int      // for each of job.Needs the job, or -1 when there is none
+	needPos   []tree.Pos
+	tagged    bool // tags have variables
+	mayCircle bool // variables refer to one another in a circle, unless others replace them
+}
+
+// A varSet is variables with unique keys and an index by key.
+type varSet struct {
+	list   []Variable
+	index  map[string]int
+	linked bool // some value refers to variables
+}
+
+// newVarSet lays the lists over one another, the later over the earlier. Keys
+// keep the place where they first appeared.
+func newVarSet(lists ...[]Variable) varSet {
+	var s varSet
+	for _, list := range lists {
+		for _, v := range list {
+			if s.index == nil {
+				s.index = make(map[string]int)
+			}
+			s.linked = s.linked || refers(v)
+			if i, ok := s.index[v.Key]; ok {
+				s.list[i] = v
+				continue
+			}
+			s.index[v.Key] = len(s.list)
+			s.list = append(s.list, v)
+		}
+	}
+	return s
+}
+
+func (s *varSet) find(name string) *Variable {
+	if i, ok := s.index[name]; ok {
+		return &s.list[i]
+	}
+	return nil
+}
+
+// refers reports whether the value of v has references that are expanded.
+func refers(v Variable) bool {
+	return !v.Raw && !v.File && strings.ContainsAny(v.Value, "$%") && len(expand.Names(v.Value)) > 0
+}
+
+// assemble multiplies the jobs by parallel, checks how they depend on one
+// another and prepares what every pipeline needs.
+func assemble(pos tree.Pos, e *rootEntries) (*Config, Diagnostics) {
+	c := &Config{pos: pos, stages: e.stages, root: newVarSet(e.variables), workflow: e.rules, workflowPos: e.workflowPos}
+	n := c.expandJobs(e.jobs)
+	if diags := c.checkJobs(n); diags != nil {
+		return nil, diags
+	}
+	c.order = make([]int, len(c.jobs))
+	for i := range c.order {
+		c.order[i] = i
+	}
+	slices.SortStableFunc(c.order, func(a, b int) int { return c.jobs[a].job.StageIndex - c.jobs[b].job.StageIndex })
+	for i := range c.jobs {
+		c.prepare(&c.jobs[i])
+	}
+	c.indexNames()
+	return c, nil
+}
+
+// names finds jobs by the names that needs and dependencies use.
+type names struct {
+	jobs      map[string]int   // by their full name
+	instances map[string][]int // of a parallel job, by its key
+}
+
+// expandJobs fills c.jobs. Of two jobs that get the same name the later takes
+// the place of the earlier.
+func (c *Config) expandJobs(entries []*jobEntry) names {
+	n := names{make(map[string]int, len(entries)), make(map[string][]int)}
+	for _, e := range entries {
+		if e.parallel == nil {
+			n.add(c, jobSpec{entry: e, job: e.job, own: newVarSet(e.variables)}, "")
+			continue
+		}
+		for i, instance := range e.parallel.instances() {
+			spec := jobSpec{entry: e, job: e.job, own: newVarSet(e.variables, instance.variables)}
+			spec.job.NodeIndex, spec.job.NodeTotal = i+1, e.parallel.total
+			at := n.add(c, spec, instance.suffix)
+			if !slices.Contains(n.instances[e.job.BaseName], at) {
+				n.instances[e.job.BaseName] = append(n.instances[e.job.BaseName], at)
+			}
+		}
+	}
+	return n
+}
+
+func (n names) add(c *Config, spec jobSpec, suffix string) int {
+	spec.job.Name = spec.job.BaseName + suffix
+	spec.job.GroupName = groupName(spec.job.BaseName)
+	spec.job.StageIndex = slices.Index(c.stages, spec.job.Stage)
+	at, taken := n.jobs[spec.job.Name]
+	if !taken {
+		at = len(c.jobs)
+		n.jobs[spec.job.Name] = at
+		c.jobs = append(c.jobs, jobSpec{})
+	}
+	c.jobs[at] = spec
+	return at
+}
+
+// find returns the jobs that a name means: one, or all instances of a parallel
+// one.
+func (n names) find(name string) []int {
+	if i, ok := n.jobs[name]; ok {
+		return []int{i}
+	}
+	return n.instances[name]
+}
+
+// groupName cuts what looks like the suffix of a parallel job, since people
+// also write such names by hand.
+func groupName(name string) string {
+	for {
+		cut := name
+		if head, inner, ok := cutLast(name, ": ["); ok && strings.HasSuffix(inner, "]") {
+			cut = head
+		} else if head, tail, ok := cutLast(name, " "); ok && isFraction(tail) {
+			cut = head
+		}
+		if cut == name || cut == "" {
+			return name
+		}
+		name = strings.TrimRight(cut, " ")
+	}
+}
+
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+func isFraction(s string) bool {
+	a, b, ok := strings.Cut(s, "/")
+	return ok && a != "" && b != "" && strings.Trim(a+b, "0123456789") == ""
+}
+
+// prepare computes what is the same in every pipeline.
+func (c *Config) prepare(spec *jobSpec) {
+	job, e := &spec.job, spec.entry
+	spec.only = e.only
+	if spec.only == nil && !e.hasRules && c.workflow == nil {
+		spec.only = branchesAndTags()
+	}
+	for _, tag := range job.Tags {
+		spec.tagged = spec.tagged || len(expand.Names(tag)) > 0
+	}
+	job.Variables = newVarSet(c.root.list, spec.own.list).list
+	add := func(key, value string) {
+		spec.builtin = append(spec.builtin, Variable{Key: key, Value: value, Raw: true})
+	}
+	add("CI_JOB_NAME", job.Name)
+	add("CI_JOB_NAME_SLUG", slug(job.Name))
+	add("CI_JOB_GROUP_NAME", job.GroupName)
+	add("CI_JOB_STAGE", job.Stage)
+	add("CI_NODE_TOTAL", strconv.Itoa(job.NodeTotal))
+	if job.NodeIndex > 0 {
+		add("CI_NODE_INDEX", strconv.Itoa(job.NodeIndex))
+	}
+	if job.Image != nil {
+		add("CI_JOB_IMAGE", job.Image.Name)
+	}
+	if job.When == "manual" {
+		add("CI_JOB_MANUAL", "true")
+	}
+	s := scope{config: c, in: &Input{}, job: spec}
+	spec.mayCircle = (c.root.linked || spec.own.linked) && s.circle() != nil
+}
+
+// slug is GitLab's form of a name for use in addresses.
+func slug(name string) string {
+	b := []byte(strings.ToLower(name))
+	for i, x := range b {
+		if !(x >= 'a' && x <= 'z' || x >= '0' && x <= '9') {
+			b[i] = '-'
+		}
+	}
+	return strings.Trim(string(b[:min(len(b), 63)]), "-")
+}
+
+// indexNames numbers the variables that conditions, patterns and tags name, so
+// that a pipeline looks each of them up in its input only once.
+func (c *Config) indexNames() {
+	c.slots = make(map[string]int)
+	add := func(list []string) {
+		for _, name := range list {
+			if _, ok := c.slots[name]; !ok {
+				c.slots[name] = len(c.slots)
+			}
+		}
+	}
+	addPatterns := func(p *patterns) {
+		if p != nil && p.variables {
+			for _, glob := range p.globs {
+				add(expand.Names(glob))
+			}
+		}
+	}
+	addRules := func(rules []rule) {
+		for i := range rules {
+			if rules[i].condition != nil {
+				add(rules[i].condition.Variables())
+			}
+			addPatterns(rules[i].changes)
+			addPatterns(rules[i].exists)
+		}
+	}
+	addRules(c.workflow)
+	for i := range c.jobs {
+		e := c.jobs[i].entry
+		addRules(e.rules)
+		for _, p := range []*policy{e.only, e.except} {
+			if p == nil {
+				continue
+			}
+			for _, condition := range p.variables {
+				add(condition.Variables())
+			}
+			addPatterns(p.changes)
+		}
+		for _, tag := range c.jobs[i].job.Tags {
+			add(expand.Names(tag))
+		}
+	}
+}

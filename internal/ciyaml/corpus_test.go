@@ -1,0 +1,295 @@
+package ciyaml_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/lanyard-ci/lanyard/internal/ciyaml"
+	"github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
+)
+
+var update = flag.Bool("update", false, "rewrite the answers in the corpus")
+
+const corpusDir = "../../corpus"
+
+// A corpusCase is one file of the corpus: the files of a commit, the event in
+// input.json, and the answer: plan.json, or errors, one per line.
+type corpusCase struct {
+	archive *txtar.Archive
+	source  mapSource
+	input   corpusInput
+	answer  *txtar.File
+}
+
+// corpusInput is input.json. Paths of the commit are those of the case and
+// Files; Modified is unknown unless it is given.
+type corpusInput struct {
+	Source           string            `json:"source"`
+	Ref              string            `json:"ref"`
+	Tag              bool              `json:"tag"`
+	Project          string            `json:"project"`
+	Predefined       map[string]string `json:"predefined"`
+	Overrides        map[string]string `json:"overrides"`
+	IncludeVariables map[string]string `json:"include_variables"`
+	Files            []string          `json:"files"`
+	Modified         *[]string         `json:"modified"`
+}
+
+func TestCorpus(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(corpusDir, "*.txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 60 {
+		t.Fatalf("only %d cases in %s", len(files), corpusDir)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			c, err := readCase(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, name := c.run(t)
+			if name != c.answer.Name {
+				t.Fatalf("got %s, want %s:\n%s", name, c.answer.Name, got)
+			}
+			if *update {
+				c.answer.Data = []byte(got)
+				if err := os.WriteFile(file, txtar.Format(c.archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(string(c.answer.Data), got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		})
+	}
+}
+
+func readCase(file string) (*corpusCase, error) {
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		return nil, err
+	}
+	if len(bytes.TrimSpace(archive.Comment)) == 0 {
+		return nil, errors.New("the case does not say what it shows")
+	}
+	c := &corpusCase{archive: archive, source: mapSource{}}
+	for i := range archive.Files {
+		switch f := &archive.Files[i]; f.Name {
+		case "input.json":
+			decoder := json.NewDecoder(bytes.NewReader(f.Data))
+			decoder.DisallowUnknownFields()
+			if err := decoder.Decode(&c.input); err != nil {
+				return nil, fmt.Errorf("input.json: %w", err)
+			}
+		case "plan.json", "errors":
+			if c.answer != nil {
+				return nil, errors.New("the case has two answers")
+			}
+			c.answer = f
+		default:
+			c.source[f.Name] = string(f.Data)
+		}
+	}
+	if c.answer == nil {
+		return nil, errors.New("the case has no answer: neither plan.json nor errors")
+	}
+	for _, name := range c.input.Files {
+		c.source[name] = "content of " + name
+	}
+	return c, nil
+}
+
+// run compiles the case and returns the answer and the section it belongs in.
+func (c *corpusCase) run(t *testing.T) (answer, section string) {
+	in := rootInput
+	in.Variables = func(name string) (string, bool) {
+		value, set := c.input.IncludeVariables[name]
+		return value, set
+	}
+	config, reads, diags := ciyaml.Load(t.Context(), c.source, in)
+	if !reads.Match(in) {
+		t.Errorf("the reads do not match their own input: %+v", reads)
+	}
+	if diags.Failed() {
+		return diagnosticLines(diags), "errors"
+	}
+	plan, diags := config.Pipeline(c.event(t))
+	if diags.Failed() {
+		return diagnosticLines(diags), "errors"
+	}
+	return planLines(t, plan), "plan.json"
+}
+
+// event makes the input of Pipeline, with the predefined variables that
+// follow from it.
+func (c *corpusCase) event(t *testing.T) ciyaml.Input {
+	spec := c.input
+	in := ciyaml.Input{Source: spec.Source, Ref: spec.Ref, Tag: spec.Tag, ProjectPath: spec.Project}
+	if in.Source == "" {
+		in.Source = "push"
+	}
+	if in.Ref == "" {
+		in.Ref = "main"
+	}
+	if in.ProjectPath == "" {
+		in.ProjectPath = "group/project"
+	}
+	add := func(key, value string) {
+		in.Predefined = append(in.Predefined, ciyaml.Variable{Key: key, Value: value})
+	}
+	add("CI_PIPELINE_SOURCE", in.Source)
+	add("CI_COMMIT_REF_NAME", in.Ref)
+	add("CI_DEFAULT_BRANCH", "main")
+	switch {
+	case in.Tag:
+		add("CI_COMMIT_TAG", in.Ref)
+	case in.Source != "merge_request_event":
+		add("CI_COMMIT_BRANCH", in.Ref)
+	}
+	in.Predefined = append(in.Predefined, sortedVariables(spec.Predefined)...)
+	in.Overrides = sortedVariables(spec.Overrides)
+	in.Paths = func() ([]string, error) { return c.source.Paths(t.Context(), "", "") }
+	if spec.Modified != nil {
+		in.Modified = func() ([]string, bool, error) { return *spec.Modified, true, nil }
+	}
+	return in
+}
+
+func sortedVariables(m map[string]string) []ciyaml.Variable {
+	var out []ciyaml.Variable
+	for key, value := range m {
+		out = append(out, ciyaml.Variable{Key: key, Value: value})
+	}
+	slices.SortFunc(out, func(a, b ciyaml.Variable) int { return strings.Compare(a.Key, b.Key) })
+	return out
+}
+
+// diagnosticLines writes what a person would see, with codes other than the
+// usual one.
+func diagnosticLines(diags ciyaml.Diagnostics) string {
+	var b strings.Builder
+	for _, d := range diags {
+		b.WriteString(d.String())
+		if d.Code != ciyaml.CodeConfig {
+			fmt.Fprintf(&b, " [%s]", d.Code)
+		}
+		b.WriteByte('\n')
+		if d.Hint != "" {
+			fmt.Fprintf(&b, "  hint: %s\n", d.Hint)
+		}
+	}
+	return b.String()
+}
+
+// planLines writes a plan as JSON with one job per line.
+func planLines(t *testing.T, p *ciyaml.Plan) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "{\"stages\": %s", compact(t, reflect.ValueOf(p.Stages)))
+	if len(p.Variables) > 0 {
+		fmt.Fprintf(&b, ",\n\"variables\": %s", compact(t, reflect.ValueOf(p.Variables)))
+	}
+	for _, w := range p.Warnings {
+		fmt.Fprintf(&b, ",\n\"warning\": %s", compact(t, reflect.ValueOf(w.String())))
+	}
+	b.WriteString(",\n\"jobs\": [")
+	for i, job := range p.Jobs {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString("\n" + compact(t, reflect.ValueOf(job)))
+	}
+	b.WriteString("\n]}\n")
+	if !json.Valid([]byte(b.String())) {
+		t.Fatalf("no JSON: %s", b.String())
+	}
+	return b.String()
+}
+
+// compact writes a value as JSON with the keys in snake case, leaving out
+// fields that have the value they have in most jobs. A slice that is empty but
+// not nil is shown.
+func compact(t *testing.T, v reflect.Value) string {
+	switch value := v.Interface().(type) {
+	case tree.Pos:
+		return fmt.Sprintf("%q", value.String())
+	case ciyaml.Variable:
+		return compactVariable(t, value)
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		return compact(t, v.Elem())
+	case reflect.Slice:
+		items := make([]string, v.Len())
+		for i := range items {
+			items[i] = compact(t, v.Index(i))
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case reflect.Struct:
+		var fields []string
+		name := ""
+		if f := v.FieldByName("Name"); f.IsValid() {
+			name = f.String()
+		}
+		for i := range v.NumField() {
+			key, field := v.Type().Field(i).Name, v.Field(i)
+			if field.IsZero() || usual(key, field, name) {
+				continue
+			}
+			fields = append(fields, fmt.Sprintf("%q: %s", snake(key), compact(t, field)))
+		}
+		return "{" + strings.Join(fields, ", ") + "}"
+	}
+	out, err := json.Marshal(v.Interface())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func compactVariable(t *testing.T, v ciyaml.Variable) string {
+	text := v.Key + "=" + v.Value
+	if v.Raw {
+		text += " (raw)"
+	}
+	return compact(t, reflect.ValueOf(text))
+}
+
+func usual(key string, v reflect.Value, name string) bool {
+	switch key {
+	case "BaseName", "GroupName":
+		return v.String() == name
+	case "When":
+		return v.Kind() == reflect.String && v.String() == "on_success"
+	case "Policy":
+		return v.String() == "pull-push"
+	case "NodeTotal":
+		return v.Int() == 1
+	}
+	return false
+}
+
+func snake(key string) string {
+	var b strings.Builder
+	for i, r := range key {
+		if unicode.IsUpper(r) && i > 0 && !unicode.IsUpper(rune(key[i-1])) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}

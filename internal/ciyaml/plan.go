@@ -1,0 +1,112 @@
+package ciyaml
+
+import "github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
+
+// Variable is a variable of a job or pipeline. A Raw one is not expanded, nor
+// are others expanded with it on their way to the runner; the value of a File
+// one is the content of a file.
+type Variable struct {
+	Key, Value string
+	Raw, File  bool
+}
+
+// Plan is a pipeline to be created. Its slices, and everything in its jobs,
+// may be shared with the Config and with other plans: they must not be changed.
+type Plan struct {
+	Stages    []string // those that have jobs, in order
+	Jobs      []Job    // by stage, then in the order of the file
+	Variables []Variable
+	Warnings  Diagnostics
+}
+
+// Job is one job of a pipeline, every keyword resolved (contract, appendix A).
+type Job struct {
+	Name       string // with the suffix of parallel
+	BaseName   string // the key in the file
+	GroupName  string // the name without the suffix of parallel
+	Stage      string
+	StageIndex int      // in .pre, all stages of the configuration, .post
+	Pos        tree.Pos // of the key in the file
+
+	When                  string // on_success, on_failure, always, manual, delayed
+	StartIn               int64  // seconds, when delayed
+	AllowFailure          bool
+	AllowFailureExitCodes []int
+
+	Tags      []string
+	Variables []Variable // root, workflow rule, job, matrix and rule, the later over the earlier
+
+	DAG          bool // has needs: waits for those instead of for the stages before
+	Needs        []Need
+	Dependencies []string // nil: as the stages or needs give; empty: none
+
+	Image     *Image
+	Services  []Image
+	Artifacts *Artifacts
+	Cache     []Cache
+
+	BeforeScript, Script, AfterScript []string
+
+	Retry         Retry
+	Timeout       int64  // seconds; 0: the project's
+	Coverage      string // regular expression, without the slashes
+	Interruptible bool
+
+	NodeIndex, NodeTotal int // of parallel, from 1; 0 and 1 without
+}
+
+// Need is a job that must have ended well before this one starts.
+type Need struct {
+	Job       string
+	Artifacts bool // its artifacts are fetched
+	Optional  bool
+}
+
+// Image is a container image, of a job or of a service. Its texts are expanded
+// by the runner.
+type Image struct {
+	Name, Alias                     string
+	Entrypoint, Command, PullPolicy []string
+	Variables                       []Variable
+}
+
+// Artifacts says which files of a job are kept.
+type Artifacts struct {
+	Name           string
+	Paths, Exclude []string
+	Untracked      bool
+	When           string // on_success, on_failure, always; "" is on_success
+	ExpireIn       string // as written, a duration or "never"; "" is the server's default
+	Access         string // all, developer, maintainer, none; "" is all
+	ExposeAs       string
+	Reports        []Report
+}
+
+// Report is a file that the server is to understand.
+type Report struct {
+	Type   string
+	Paths  []string
+	Format string // of coverage_report: cobertura or jacoco
+}
+
+// Cache is a set of files kept between jobs. KeyFiles, if any, make the key: a
+// digest of their content at the commit after KeyPrefix and "-", or "default"
+// when none of them exists.
+type Cache struct {
+	Key                 string
+	KeyFiles            []string
+	KeyPrefix           string
+	Untracked           bool
+	Policy              string // pull-push, pull, push, or a variable that the runner expands
+	When                string // on_success, on_failure, always
+	Paths, FallbackKeys []string
+	Unprotect           bool
+}
+
+// Retry says when a failed job is run again: at most Max times, if both lists
+// are empty or the failure is in one of them.
+type Retry struct {
+	Max       int
+	When      []string
+	ExitCodes []int
+}
