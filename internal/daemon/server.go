@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,6 +31,7 @@ type Server struct {
 	urls     wire.URLs
 	listener net.Listener
 	http     *http.Server
+	draining atomic.Bool
 }
 
 // withDefaults fills what may be left out.
@@ -87,7 +89,9 @@ func Start(ctx context.Context, c Config) (s *Server, err error) {
 	if err := s.engine.CompareRefs(ctx); err != nil {
 		return nil, err
 	}
-	s.http = s.httpServer()
+	if s.http, err = s.httpServer(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -127,11 +131,15 @@ func (s *Server) refuseOpenDoor(ctx context.Context) error {
 
 // httpServer sets the time limits that every route shares; routes that upload,
 // wait or stream have their own.
-func (s *Server) httpServer() *http.Server {
-	return &http.Server{
-		Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
+func (s *Server) httpServer() (*http.Server, error) {
+	handler, err := s.handler()
+	if err != nil {
+		return nil, err
 	}
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
+	}, nil
 }
 
 // URL is what links start with.
@@ -177,6 +185,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	})
 	group.Go(func() error {
 		<-running.Done()
+		s.draining.Store(true)
 		<-runnerDone // its last reports need the server
 		s.hub.Close()
 		drain, cancel := context.WithTimeout(serving, drainTime)

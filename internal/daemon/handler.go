@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/lanyard-ci/lanyard/internal/api"
+	"github.com/lanyard-ci/lanyard/internal/githttp"
+	"github.com/lanyard-ci/lanyard/internal/runnerapi"
+	"github.com/lanyard-ci/lanyard/internal/wire"
+)
+
+// unknownTokens is how many attempts with unknown tokens one address has in a
+// minute (docs/decisions, secrets).
+const unknownTokens = 30
+
+// handler puts all edges behind one door.
+func (s *Server) handler() (http.Handler, error) {
+	c := s.config
+	view := s.state.store.View()
+	limiter := wire.NewLimiter(wire.LimiterConfig{Burst: unknownTokens, Every: time.Minute / unknownTokens, Now: c.Now})
+	mux := http.NewServeMux()
+	rest, err := api.New(api.Config{
+		Engine: s.engine, View: view, Blobs: s.state.blobs, Git: s.state.git, Traces: s.state.logs, Hub: s.hub,
+		URLs: s.urls, Build: c.Version, Limiter: limiter, Now: c.Now, Logger: c.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make REST API: %w", err)
+	}
+	rest.Routes(mux)
+	runners, err := runnerapi.New(runnerapi.Config{
+		Engine: s.engine, View: view, Blobs: s.state.blobs, Traces: s.state.logs, Hub: s.hub, URLs: s.urls,
+		Limiter: limiter, Now: c.Now, Logger: c.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make runner API: %w", err)
+	}
+	runners.Routes(mux)
+	git, err := githttp.New(githttp.Config{
+		Engine: s.engine, View: view, Git: s.state.git, URLs: s.urls, Limiter: limiter, Now: c.Now, Logger: c.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make git over HTTP: %w", err)
+	}
+	return wire.New(wire.Config{
+		URLs: s.urls, API: mux, Rest: s.rest(git), Proxies: c.TrustedProxies, Log: c.Logger, Now: c.Now,
+	}), nil
+}
+
+// rest serves what is not the API: repositories and health.
+func (s *Server) rest(git *githttp.Handler) http.Handler {
+	health := http.NewServeMux()
+	health.Handle("GET /-/liveness", wire.Handler(func(w http.ResponseWriter, _ *http.Request) error {
+		return wire.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	}))
+	health.Handle("GET /-/readiness", wire.Handler(s.readiness))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if git.Match(r.URL.Path) {
+			git.ServeHTTP(w, r)
+			return
+		}
+		health.ServeHTTP(w, r)
+	})
+}
+
+// readinessTime is how long a part may take to say that it works.
+const readinessTime = 2 * time.Second
+
+// readiness says whether every part can do its work, and which cannot.
+func (s *Server) readiness(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), readinessTime)
+	defer cancel()
+	failing := map[string]string{}
+	if _, err := s.state.store.View().CountUsers(ctx); err != nil {
+		failing["database"] = "does not answer"
+	}
+	if s.draining.Load() {
+		failing["server"] = "is shutting down"
+	}
+	if len(failing) > 0 {
+		return wire.JSON(w, http.StatusServiceUnavailable, map[string]any{"status": "failing", "failing": failing})
+	}
+	return wire.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
