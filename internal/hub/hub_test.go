@@ -241,12 +241,12 @@ func TestNoWakeUpIsEverLost(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := &world{hub: New("a"), rand: rand.New(rand.NewPCG(seed, 1)), waiting: map[*Waiter]bool{}}
 			ctx, cancel := context.WithCancel(t.Context())
-			for range 60 {
+			for range 80 {
 				w.step(ctx)
-				if w.rand.IntN(3) == 0 {
-					time.Sleep(time.Duration(w.rand.IntN(40)) * time.Millisecond)
+				if w.chance(30) {
+					w.pause()
 				}
-				if w.rand.IntN(5) == 0 {
+				if w.chance(20) {
 					time.Sleep(time.Second) // longer than any look: the world is at rest
 					w.check(t, seed)
 				}
@@ -274,8 +274,8 @@ var queues = []ci.Queue{queue(1), queue(1, "tag"), queue(2), queue(3)}
 func (w *world) step(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.rand.IntN(2) == 0 {
-		q, n := queues[w.rand.IntN(len(queues))], 1+w.rand.IntN(3)
+	if w.rand.IntN(5) < 2 {
+		q, n := queues[w.rand.IntN(len(queues))], 1+w.rand.IntN(2)
 		w.jobs = append(w.jobs, slices.Repeat([]ci.Queue{q}, n)...)
 		w.hub.WakeQueue(q, n)
 		return
@@ -296,7 +296,7 @@ func (w *world) runner(ctx context.Context, bits int, life time.Duration) {
 	defer waiter.Stop()
 	for {
 		w.pause()
-		if w.chance(10) {
+		if w.chance(25) {
 			return // an error of the database
 		}
 		if q, ok := w.take(ctx, match); ok {
