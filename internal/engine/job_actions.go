@@ -114,7 +114,7 @@ func (e *Engine) EraseJob(ctx context.Context, c Caller, project ci.Project, id 
 	if !job.Status.Complete() || !job.ErasedAt.IsZero() {
 		return ci.Job{}, ci.Forbidden("Job is not erasable!")
 	}
-	if _, err := e.store.EraseJob(ctx, id, e.now()); err != nil {
+	if _, err := e.store.EraseJob(ctx, id, e.now(), c.User.ID); err != nil {
 		return ci.Job{}, fmt.Errorf("erase job %d: %w", id, err)
 	}
 	if err := e.traces.Erase(ctx, int64(id)); err != nil {
