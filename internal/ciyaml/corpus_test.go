@@ -203,8 +203,12 @@ func planLines(t *testing.T, p *ciyaml.Plan) string {
 	if len(p.Variables) > 0 {
 		fmt.Fprintf(&b, ",\n\"variables\": %s", compact(t, reflect.ValueOf(p.Variables)))
 	}
-	for _, w := range p.Warnings {
-		fmt.Fprintf(&b, ",\n\"warning\": %s", compact(t, reflect.ValueOf(w.String())))
+	if len(p.Warnings) > 0 {
+		var texts []string
+		for _, w := range p.Warnings {
+			texts = append(texts, w.String())
+		}
+		fmt.Fprintf(&b, ",\n\"warnings\": %s", compact(t, reflect.ValueOf(texts)))
 	}
 	b.WriteString(",\n\"jobs\": [")
 	for i, job := range p.Jobs {

@@ -84,12 +84,13 @@ func didYouMean(word string, candidates []string) string {
 }
 
 // nearest returns the candidate with the fewest typing mistakes, the first of
-// equals; at most a third of the word may be mistaken.
+// equals; a quarter of the letters may be mistaken. Very short and very long
+// words have no neighbours.
 func nearest(word string, candidates []string) string {
-	if len(word) > 64 {
+	if len(word) < 3 || len(word) > 64 {
 		return ""
 	}
-	best, most := "", max(1, (len(word)+1)/3)
+	best, most := "", max(1, len(word)/4)
 	for _, c := range candidates {
 		if len(c) > len(word)+most || len(word) > len(c)+most {
 			continue

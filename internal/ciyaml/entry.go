@@ -75,7 +75,11 @@ func (c *checker) keys(p *place, n *tree.Node, ks *keyset) bool {
 	}
 	if unknown != nil {
 		d := c.fail(p, pos, config, "contains unknown keys: "+strings.Join(unknown, ", "))
-		d.Hint = didYouMean(unknown[0], ks.known)
+		for _, key := range unknown {
+			if d.Hint == "" {
+				d.Hint = didYouMean(key, ks.known)
+			}
+		}
 	}
 	c.later(n, ks)
 	return unknown == nil

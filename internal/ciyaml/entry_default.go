@@ -248,6 +248,10 @@ func (c *checker) known(p *place, n *tree.Node, attribute string, words, wanted 
 	}
 	if unknown != nil {
 		d := c.fail(p, n.Pos, attribute, "contains unknown values: "+strings.Join(unknown, ", "))
-		d.Hint = didYouMean(unknown[0], wanted)
+		for _, word := range unknown {
+			if d.Hint == "" {
+				d.Hint = didYouMean(word, wanted)
+			}
+		}
 	}
 }

@@ -19,7 +19,7 @@ type jobEntry struct {
 	hasRules     bool
 	only, except *policy
 	needs        []needEntry // the jobs needed, by the name written
-	dependencies []nameEntry
+	dependencies []nameEntry // nil when not given
 	parallel     *parallel
 }
 
@@ -114,8 +114,12 @@ func (c *checker) jobItself(p *place, pair tree.Pair, e *jobEntry) {
 		c.fail(p, keyPos(n, "script"), "script", "can't be blank")
 	}
 	e.job.When = c.choice(p, given(n, "when"), "when", "on_success", "on_success", "on_failure", "always", "manual", "delayed")
-	for i, name := range c.list(p, given(n, "dependencies"), "dependencies") {
-		e.dependencies = append(e.dependencies, nameEntry{name, n.Get("dependencies").Items[i].Pos})
+	if v := given(n, "dependencies"); v != nil {
+		names := c.list(p, v, "dependencies")
+		e.dependencies = make([]nameEntry, len(names)) // not nil: an empty list means none
+		for i, name := range names {
+			e.dependencies[i] = nameEntry{name, v.Items[i].Pos}
+		}
 	}
 	if v := given(n, "allow_failure"); v != nil && v.Kind != tree.Bool && v.Kind != tree.Map {
 		c.fail(p, v.Pos, "allow_failure", "should be a hash or a boolean value")

@@ -3,6 +3,7 @@ package ciyaml
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/expand"
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/expr"
@@ -38,6 +39,7 @@ func newPatterns(globs []string) *patterns {
 type ruleKind struct {
 	keys *keyset
 	when []string
+	jobs bool // what concerns only jobs counts
 }
 
 var jobRule = ruleKind{
@@ -47,6 +49,7 @@ var jobRule = ruleKind{
 		later:  []string{"needs"},
 	},
 	when: []string{"on_success", "on_failure", "always", "never", "manual", "delayed"},
+	jobs: true,
 }
 
 // workflowRule tolerates what means nothing to a whole pipeline, as GitLab
@@ -86,17 +89,11 @@ func (c *checker) rule(p *place, n *tree.Node, kind ruleKind) rule {
 			c.fail(p, v.Pos, "when", "unknown value: "+inlineText(v)).Hint = didYouMean(v.Text, kind.when)
 		}
 	}
-	c.ruleStart(p, n, &out)
 	if v := given(n, "if"); v != nil {
 		out.condition = c.condition(p, v, "if")
 	}
-	if v := given(n, "allow_failure"); v != nil {
-		value := c.flag(p, v, "allow_failure", false)
-		out.allowFailure = &value
-	}
-	if v := given(n, "interruptible"); v != nil {
-		value := c.flag(p, v, "interruptible", false)
-		out.interrupt = &value
+	if kind.jobs {
+		c.ruleForJobs(p, n, &out)
 	}
 	if wrong(c.diags[before:]) {
 		return out
@@ -111,6 +108,19 @@ func (c *checker) rule(p *place, n *tree.Node, kind ruleKind) rule {
 		out.variables = c.variables(p.child("variables"), v, ruleVariables)
 	}
 	return out
+}
+
+// ruleForJobs reads what a rule says of its job.
+func (c *checker) ruleForJobs(p *place, n *tree.Node, out *rule) {
+	c.ruleStart(p, n, out)
+	if v := given(n, "allow_failure"); v != nil {
+		value := c.flag(p, v, "allow_failure", false)
+		out.allowFailure = &value
+	}
+	if v := given(n, "interruptible"); v != nil {
+		value := c.flag(p, v, "interruptible", false)
+		out.interrupt = &value
+	}
 }
 
 // ruleStart reads start_in, which goes with delayed and with nothing else.
@@ -159,7 +169,7 @@ func (c *checker) patterns(p *place, n *tree.Node, keys *keyset) *patterns {
 			return nil
 		}
 	default:
-		c.raw(n.Pos, p.String()+" should be an array or a hash")
+		c.raw(n.Pos, strings.ToLower(p.String()+" should be an array or a hash"))
 		return nil
 	}
 	globs := c.list(p, list, attribute)
