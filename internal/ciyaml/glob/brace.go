@@ -1,15 +1,23 @@
 package glob
 
-// expand adds to p what pattern stands for when its first braces are replaced
-// by each of their alternatives, and so on. It is false beyond
-// maxAlternatives.
-func (p *Pattern) expand(pattern string) bool {
+// expander collects the texts that a pattern with braces stands for.
+type expander struct {
+	alternatives []string
+	copied       int
+}
+
+// expand replaces the first braces of pattern by each of their alternatives,
+// and so on. It is false if that goes beyond a bound.
+func (e *expander) expand(pattern string) bool {
+	if e.copied += len(pattern); e.copied > maxCopied {
+		return false
+	}
 	left, right := firstBraces(pattern)
 	if left < 0 {
-		if len(p.alternatives) == maxAlternatives {
+		if len(e.alternatives) == maxAlternatives {
 			return false
 		}
-		p.alternatives = append(p.alternatives, pattern)
+		e.alternatives = append(e.alternatives, pattern)
 		return true
 	}
 	if right < 0 {
@@ -17,7 +25,7 @@ func (p *Pattern) expand(pattern string) bool {
 	}
 	for at := left; at < right; {
 		end := alternativeEnd(pattern, at+1, right)
-		if !p.expand(pattern[:left] + pattern[at+1:end] + pattern[right+1:]) {
+		if !e.expand(pattern[:left] + pattern[at+1:end] + pattern[right+1:]) {
 			return false
 		}
 		at = end

@@ -2,12 +2,12 @@
 // rules:exists and include:local: the dialect of Ruby's File.fnmatch with
 // PATHNAME, DOTMATCH and EXTGLOB.
 //
-//	*          any run of characters without "/", leading dots too
-//	**/        zero or more directories; "**" elsewhere is like "*"
-//	?          one character other than "/"
-//	[a-z]      one character of a set; [^a] and [!a] one outside it
-//	{a,b}      either alternative; may be nested and may contain "/"
-//	\x         the character x itself
+//   - any run of characters without "/", leading dots too
+//     **/        zero or more directories; "**" elsewhere is like "*"
+//     ?          one character other than "/"
+//     [a-z]      one character of a set; [^a] and [!a] one outside it
+//     {a,b}      either alternative; may be nested and may contain "/"
+//     \x         the character x itself
 //
 // So "a/**" matches one level below a only, and "a/**/*" everything below it.
 // A pattern with unbalanced "{" matches nothing, as in Ruby.
@@ -15,9 +15,13 @@ package glob
 
 import "strings"
 
-// maxAlternatives bounds what braces may expand to: {a,b}{a,b}… doubles with
-// every pair. A pattern beyond it matches nothing.
-const maxAlternatives = 1000
+// These bound what braces may expand to, in texts and in bytes copied on the
+// way: {a,b}{a,b}… doubles with every pair. A pattern beyond them matches
+// nothing.
+const (
+	maxAlternatives = 1000
+	maxCopied       = 4 << 20
+)
 
 // Match reports whether pattern matches the whole of path.
 func Match(pattern, path string) bool {
@@ -35,11 +39,11 @@ func Compile(pattern string) Pattern {
 	if strings.IndexByte(pattern, '{') < 0 {
 		return Pattern{alternatives: []string{pattern}}
 	}
-	var p Pattern
-	if !p.expand(pattern) {
+	var e expander
+	if !e.expand(pattern) {
 		return Pattern{}
 	}
-	return p
+	return Pattern{alternatives: e.alternatives}
 }
 
 // Match reports whether the pattern matches the whole of path.

@@ -100,13 +100,9 @@ func setChar(pattern string) (r rune, rest string, ok bool) {
 
 func atEnd(s string) bool { return s == "" || s[0] == '/' }
 
-// unescape drops a backslash that something follows.
-func unescape(s string) string {
-	if len(s) >= 2 && s[0] == '\\' {
-		return s[1:]
-	}
-	return s
-}
+// unescape drops the backslash before the next character; one at the very end
+// stands for nothing.
+func unescape(s string) string { return strings.TrimPrefix(s, `\`) }
 
 func skip(s string) string {
 	_, n := utf8.DecodeRuneInString(s)
