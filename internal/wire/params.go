@@ -177,6 +177,12 @@ func (b *builder) jsonBody(data []byte) (*Tree, error) {
 	return nested, nil
 }
 
+// LimitBody bounds a body that the handler reads itself. Reading more fails with
+// an [http.MaxBytesError], which is answered 413.
+func LimitBody(w http.ResponseWriter, r *http.Request, bytes int64) {
+	r.Body = http.MaxBytesReader(connection(w), r.Body, bytes)
+}
+
 // readBody reads a body of at most the limit of stream.
 func readBody(stream io.Reader, length int64) ([]byte, error) {
 	var buf bytes.Buffer

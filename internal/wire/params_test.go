@@ -339,6 +339,25 @@ func TestBodiesThatAreNotRead(t *testing.T) {
 	}
 }
 
+func TestLimitBody(t *testing.T) {
+	var log lines
+	edge := edgeWith(func(w http.ResponseWriter, r *http.Request) error {
+		LimitBody(w, r, 4)
+		data, err := io.ReadAll(r.Body)
+		if err != nil {
+			return fmt.Errorf("read trace: %w", err)
+		}
+		return Text(w, 200, string(data))
+	}, &log)
+	for body, want := range map[string]string{"1234": "1234", "12345": `{"message":"413 Request Entity Too Large"}`} {
+		w := httptest.NewRecorder()
+		edge.ServeHTTP(w, request("/api/v4/x", "text/plain", body))
+		if got := w.Body.String(); got != want {
+			t.Errorf("%s: got %d %s, want %s", body, w.Code, got, want)
+		}
+	}
+}
+
 func TestEmptyFileFieldIsNotThere(t *testing.T) {
 	const boundary = "x"
 	body := "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"\"\r\nContent-Type: application/octet-stream\r\n\r\n\r\n" +

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -102,7 +103,7 @@ func routes() *Edge {
 	if err != nil {
 		panic(err)
 	}
-	return New(Config{API: mux, Rest: rest, URLs: urls, Log: new(lines).logger(), NewID: func() string { return "made-up-id" }})
+	return New(Config{API: mux, Rest: rest, URLs: urls, Log: slog.New(slog.DiscardHandler), NewID: func() string { return "made-up-id" }})
 }
 
 func TestRouting(t *testing.T) {
