@@ -20,7 +20,7 @@ const unknownTokens = 30
 func (s *Server) handler() (http.Handler, error) {
 	c := s.config
 	view := s.state.store.View()
-	limiter := wire.NewLimiter(wire.LimiterConfig{Burst: unknownTokens, Every: time.Minute / unknownTokens, Now: c.Now})
+	limiter := wire.NewLimiter(wire.LimiterConfig{PerMinute: unknownTokens, Now: c.Now})
 	mux := http.NewServeMux()
 	rest, err := api.New(api.Config{
 		Engine: s.engine, View: view, Blobs: s.state.blobs, Git: s.state.git, Traces: s.state.logs, Hub: s.hub,
