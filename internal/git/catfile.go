@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -21,8 +22,8 @@ type catFile struct {
 	project int64
 	cmd     *exec.Cmd
 	in      io.WriteCloser
+	pipe    *os.File // the reading end of out
 	out     *bufio.Reader
-	stderr  *tailBuffer
 
 	used    bool // has been idle at least once: it may have died since
 	spoiled bool // unread output is left; it must not be used again
@@ -52,22 +53,23 @@ func (s *Server) startCatFile(project int64) (*catFile, error) {
 	dir := s.Path(project)
 	// Not tied to a request: the process outlives it, and use kills it when it must.
 	cmd := s.command(context.Background(), dir, "--git-dir="+dir, "cat-file", "--batch-command")
-	cmd.Cancel, cmd.WaitDelay = nil, time.Second
-	c := &catFile{project: project, cmd: cmd, stderr: &tailBuffer{}}
-	cmd.Stderr = c.stderr
+	cmd.Cancel, cmd.WaitDelay = nil, 0
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start cat-file: %w", err)
 	}
-	out, err := cmd.StdoutPipe()
+	pipe, end, err := os.Pipe()
 	if err != nil {
-		return nil, fmt.Errorf("start cat-file: %w", err)
+		return nil, errors.Join(fmt.Errorf("start cat-file: %w", err), in.Close())
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start cat-file: %w", err)
+	// Complaints come on the same pipe, hence in order: of a damaged object git says
+	// "missing" like of one that was never there, but an "error:" line goes before it.
+	cmd.Stdout, cmd.Stderr = end, end
+	err = cmd.Start()
+	if err = errors.Join(err, end.Close()); err != nil {
+		return nil, errors.Join(fmt.Errorf("start cat-file: %w", err), pipe.Close())
 	}
-	c.in, c.out = in, bufio.NewReaderSize(out, 32<<10)
-	return c, nil
+	return &catFile{project: project, cmd: cmd, in: in, pipe: pipe, out: bufio.NewReaderSize(pipe, 32<<10)}, nil
 }
 
 // kill may be called at any time, more than once and concurrently.
@@ -77,6 +79,7 @@ func (c *catFile) kill() { _ = c.cmd.Process.Kill() } // an error means that it 
 func (c *catFile) close() {
 	c.kill()
 	_ = c.in.Close()
+	_ = c.pipe.Close()
 	_ = c.cmd.Wait() // "signal: killed"
 }
 
@@ -93,19 +96,20 @@ func (s *Server) use(ctx context.Context, project int64, f func(c *catFile) erro
 		err = f(c)
 		killed := !stop()
 		var broken *brokenError
-		if !killed && !c.spoiled && !errors.As(err, &broken) {
+		sound := !errors.As(err, &broken)
+		if sound && !killed && !c.spoiled {
 			s.pool.release(c)
 			return err
 		}
 		c.close()
 		s.pool.discard(c)
 		switch {
-		case broken == nil:
+		case sound:
 			return err
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case !c.used:
-			return fmt.Errorf("%w: %s", err, c.stderr)
+			return err
 		}
 	}
 }
@@ -134,7 +138,16 @@ func (c *catFile) info(names ...string) ([]header, error) {
 	return headers, nil
 }
 
-// contents reads what a name stands for, up to limit bytes.
+// contentsOf reads an object of one kind, up to limit bytes; one of another kind is
+// ErrNotExist.
+func (c *catFile) contentsOf(kind, name string, limit int64) (header, []byte, error) {
+	h, body, err := c.contents(name, limit)
+	if h.kind != "" && h.kind != kind && (err == nil || errors.Is(err, ErrTooLarge)) {
+		return header{}, nil, ErrNotExist
+	}
+	return h, body, err
+}
+
 func (c *catFile) contents(name string, limit int64) (header, []byte, error) {
 	if strings.ContainsAny(name, "\n\r\x00") {
 		return header{}, nil, fmt.Errorf("cat-file: name %q holds a line break", name)
@@ -160,17 +173,18 @@ func (c *catFile) contents(name string, limit int64) (header, []byte, error) {
 	return h, body[:h.size:h.size], nil
 }
 
-// header reads "<sha> <type> <size>", or "<name> missing" and the like.
+// header reads "<sha> <type> <size>", or "<name> missing" and the like, and the
+// complaints before it.
 func (c *catFile) header() (header, error) {
-	raw, err := c.out.ReadSlice('\n')
+	line, complaint, err := c.answer()
 	if err != nil {
-		return header{}, &brokenError{err}
+		return header{}, err
 	}
-	line := string(raw[:len(raw)-1])
-	for _, nothing := range []string{" missing", " ambiguous", " submodule"} {
-		if strings.HasSuffix(line, nothing) {
-			return header{}, ErrNotExist
+	if strings.HasSuffix(line, " missing") || strings.HasSuffix(line, " ambiguous") || strings.HasSuffix(line, " submodule") {
+		if complaint != "" {
+			return header{}, &brokenError{errors.New(complaint)}
 		}
+		return header{}, ErrNotExist
 	}
 	fields := strings.Split(line, " ")
 	if len(fields) == 3 && IsSHA(fields[0]) {
@@ -179,4 +193,30 @@ func (c *catFile) header() (header, error) {
 		}
 	}
 	return header{}, &brokenError{fmt.Errorf("unexpected answer %q", printable(line))}
+}
+
+// answer reads a line that is not a complaint, and the first complaint that speaks of
+// damage before it.
+func (c *catFile) answer() (line, complaint string, err error) {
+	for {
+		raw, err := c.out.ReadSlice('\n')
+		if err != nil && complaint != "" {
+			return "", "", &brokenError{fmt.Errorf("%s: %w", complaint, err)}
+		}
+		if err != nil {
+			return "", "", &brokenError{err}
+		}
+		line = string(raw[:len(raw)-1])
+		switch {
+		case strings.HasPrefix(line, "hint: "), strings.HasPrefix(line, "warning: "):
+		case strings.HasPrefix(line, "error: short object ID "): // several commits begin like this
+		case strings.HasPrefix(line, "error: ") && strings.Contains(line, "^{commit}: expected commit type, "):
+		case strings.HasPrefix(line, "error: "), strings.HasPrefix(line, "fatal: "):
+			if complaint == "" {
+				complaint = printable(line)
+			}
+		default:
+			return line, complaint, nil
+		}
+	}
 }

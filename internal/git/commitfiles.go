@@ -85,7 +85,7 @@ func (s *Server) commitOnce(ctx context.Context, project int64, r CommitRequest)
 	}
 	tree := ""
 	if parent != "" {
-		tree = parent + "^{tree}"
+		tree = parent + ":"
 	}
 	e, err := newEditor(tree, func(name string) ([]byte, error) { return s.readTree(ctx, project, name) })
 	if err != nil {
@@ -173,11 +173,8 @@ func (s *Server) isEmpty(ctx context.Context, project int64) (bool, error) {
 func (s *Server) readTree(ctx context.Context, project int64, name string) ([]byte, error) {
 	var raw []byte
 	err := s.use(ctx, project, func(c *catFile) error {
-		h, b, err := c.contents(name, maxOutput)
-		if err == nil && h.kind != "tree" {
-			err = fmt.Errorf("%s is a %s, not a tree", name, h.kind)
-		}
-		raw = b
+		var err error
+		_, raw, err = c.contentsOf("tree", name, maxOutput)
 		return err
 	})
 	return raw, err

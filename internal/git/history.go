@@ -83,11 +83,7 @@ func (s *Server) folder(ctx context.Context, project int64, sha, path string) (s
 		if !IsSHA(sha) {
 			return ErrNotExist
 		}
-		name := sha + "^{tree}"
-		if path != "" {
-			name = sha + ":" + path
-		}
-		h, err := c.info(name)
+		h, err := c.info(sha + ":" + path)
 		if err != nil {
 			return err
 		}

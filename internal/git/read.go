@@ -2,7 +2,6 @@ package git
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -38,28 +37,30 @@ func (c *catFile) resolve(rev string) (string, error) {
 		return "", err
 	}
 	for _, h := range found {
-		if h.sha != "" {
+		if h.kind == "commit" {
 			return h.sha, nil
 		}
 	}
 	return "", ErrNotExist
 }
 
+// peeled makes a name stand for what a tag finally points at.
+const peeled = "^{}"
+
 // candidates lists what a revision may mean, best first, in a form that git cannot
 // take for anything else.
 func candidates(rev string) []string {
-	const commit = "^{commit}"
 	switch {
 	case IsSHA(rev), rev == "HEAD":
-		return []string{rev + commit}
+		return []string{rev + peeled}
 	case CheckRefName(rev) != nil:
 		return nil
 	case strings.HasPrefix(rev, "refs/"):
-		return []string{rev + commit}
+		return []string{rev + peeled}
 	}
-	names := []string{tagPrefix + rev + commit, branchPrefix + rev + commit}
+	names := []string{tagPrefix + rev + peeled, branchPrefix + rev + peeled}
 	if len(rev) >= minAbbreviation && len(rev) < len(ZeroSHA) && isHex(rev) {
-		names = append(names, rev+commit)
+		names = append(names, rev+"^{commit}") // said so, git leaves out files that begin like it
 	}
 	return names
 }
@@ -77,14 +78,8 @@ func (s *Server) ReadFile(ctx context.Context, project int64, sha, path string) 
 		if !IsSHA(sha) {
 			return ErrNotExist
 		}
-		h, b, err := c.contents(sha+":"+path, s.maxFile)
-		if errors.Is(err, ErrTooLarge) && h.kind != "blob" {
-			return ErrNotExist
-		}
-		if err == nil && h.kind != "blob" {
-			err = ErrNotExist
-		}
-		body = b
+		var err error
+		_, body, err = c.contentsOf("blob", sha+":"+path, s.maxFile)
 		return err
 	})
 	if err != nil {
@@ -115,7 +110,7 @@ func (s *Server) Commit(ctx context.Context, project int64, rev string) (Commit,
 }
 
 func (c *catFile) commit(sha string, limit int64) (Commit, error) {
-	h, raw, err := c.contents(sha+"^{commit}", limit)
+	h, raw, err := c.contentsOf("commit", sha+peeled, limit)
 	if err != nil {
 		return Commit{}, err
 	}
@@ -129,18 +124,21 @@ func (s *Server) Tag(ctx context.Context, project int64, name string) (Tag, erro
 		if CheckRefName(name) != nil {
 			return ErrNotExist
 		}
-		h, err := c.info(tagPrefix+name, tagPrefix+name+"^{commit}")
+		h, err := c.info(tagPrefix+name, tagPrefix+name+peeled)
 		if err != nil {
 			return err
 		}
 		if h[0].sha == "" {
 			return ErrNotExist
 		}
-		tag = Tag{Name: name, SHA: h[0].sha, Commit: h[1].sha}
+		tag = Tag{Name: name, SHA: h[0].sha}
+		if h[1].kind == "commit" {
+			tag.Commit = h[1].sha
+		}
 		if h[0].kind != "tag" {
 			return nil
 		}
-		_, raw, err := c.contents(tag.SHA, s.maxFile)
+		_, raw, err := c.contentsOf("tag", tag.SHA, s.maxFile)
 		if err == nil {
 			tag = parseTag(tag, raw)
 		}

@@ -54,14 +54,17 @@ func (s *Server) Ref(ctx context.Context, project int64, name string) (Ref, erro
 		if !strings.HasPrefix(name, "refs/") || CheckRefName(name) != nil {
 			return ErrNotExist
 		}
-		h, err := c.info(name, name+"^{commit}")
+		h, err := c.info(name, name+peeled)
 		if err != nil {
 			return err
 		}
 		if h[0].sha == "" {
 			return ErrNotExist
 		}
-		ref.SHA, ref.Commit = h[0].sha, h[1].sha
+		ref.SHA = h[0].sha
+		if h[1].kind == "commit" {
+			ref.Commit = h[1].sha
+		}
 		return nil
 	})
 	if err != nil {
