@@ -6,6 +6,9 @@
 // as they are, and so is the name after them: undoing the escape is the work
 // of the runner's shell. A value that is put in is not looked at again; values
 // that refer to other variables are brought into order by Sort first.
+//
+// A short text can ask for a very long one: references beyond 128 KiB of
+// result, which is more than an environment can carry, are left as they stand.
 package expand
 
 import (
@@ -15,6 +18,9 @@ import (
 
 // Lookup returns the value of a variable and whether it is set.
 type Lookup = func(name string) (value string, set bool)
+
+// maxResult is the length of a result from which references are left alone.
+const maxResult = 128 << 10
 
 // All replaces every reference, unknown ones by nothing.
 func All(s string, lookup Lookup) string {
@@ -39,15 +45,26 @@ func Existing(s string, lookup Lookup) string {
 // each.
 func Names(s string) []string {
 	var names []string
+	var seen map[string]bool // once there are many
 	for at := 0; ; {
 		start, end, name := find(s, at)
 		if start < 0 {
 			return names
 		}
-		if name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
 		at = end
+		if name == "" || seen[name] || seen == nil && slices.Contains(names, name) {
+			continue
+		}
+		names = append(names, name)
+		if seen == nil && len(names) == 16 {
+			seen = map[string]bool{}
+			for _, n := range names {
+				seen[n] = true
+			}
+		}
+		if seen != nil {
+			seen[name] = true
+		}
 	}
 }
 
@@ -68,11 +85,14 @@ func replace(s string, with func(name, reference string) string) string {
 			return b.String()
 		}
 		b.WriteString(s[at:start])
-		if name == "" {
-			b.WriteString(s[start:end])
-		} else {
-			b.WriteString(with(name, s[start:end]))
+		put := s[start:end]
+		if name != "" {
+			put = with(name, put)
 		}
+		if b.Len()+len(put) > maxResult {
+			put = s[start:end]
+		}
+		b.WriteString(put)
 		at = end
 	}
 }
