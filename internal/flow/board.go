@@ -19,7 +19,8 @@ type board struct {
 	names    map[string]int // the row that counts for each name; nil until asked for
 }
 
-func lay(s *ci.Snapshot, now time.Time) *board {
+// newBoard lays out a snapshot.
+func newBoard(s *ci.Snapshot, now time.Time) *board {
 	b := &board{from: s, now: now, pipeline: s.Pipeline, jobs: make([]*ci.Job, len(s.Jobs), len(s.Jobs)+1)}
 	b.pipeline.Stages = slices.Clone(s.Pipeline.Stages)
 	for i := range s.Jobs {
@@ -31,7 +32,7 @@ func lay(s *ci.Snapshot, now time.Time) *board {
 // decide is the form of every decision on one job: act moves it, the rest of the
 // pipeline follows. When act refuses, nothing changes.
 func decide(s *ci.Snapshot, id ci.JobID, now time.Time, act func(b *board, i int) error) (ci.Changes, error) {
-	b := lay(s, now)
+	b := newBoard(s, now)
 	i := slices.IndexFunc(b.jobs, func(j *ci.Job) bool { return j.ID == id })
 	if i < 0 {
 		return ci.Changes{}, ci.NoRecord()

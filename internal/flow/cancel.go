@@ -22,7 +22,7 @@ func Cancel(s *ci.Snapshot, job ci.JobID, force bool, now time.Time) (ci.Changes
 // CancelPipeline stops every job that can be canceled, but leaves manual jobs for
 // somebody to play, as GitLab does (contract/ci-yaml.md 8.1, cancelable).
 func CancelPipeline(s *ci.Snapshot, now time.Time) (ci.Changes, error) {
-	b := lay(s, now)
+	b := newBoard(s, now)
 	b.cancelAll()
 	b.settle()
 	return b.changes(), nil

@@ -16,6 +16,10 @@ func TestExitCodes(t *testing.T) {
 			"start => b1=pending",
 			"fail b1 1 => t1=skipped t2=pending build=failed",
 		}},
+		{"no code, though zero is listed", []string{"b1 allow=0", "t1"}, []string{
+			"start => b1=pending",
+			"fail b1 runner_system_failure => t1=skipped build=failed",
+		}},
 		{"another code after a retry", []string{"b1 allow=137", "t1"}, []string{
 			"start => b1=pending",
 			"fail b1 137 => t1=pending",

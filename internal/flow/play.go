@@ -33,7 +33,7 @@ func Play(s *ci.Snapshot, job ci.JobID, user ci.UserID, sealed []byte, now time.
 func playable(j *ci.Job) bool {
 	switch j.Status {
 	case ci.Manual, ci.Scheduled:
-		return !j.Retried
+		return true
 	}
 	return asksFirst(j) && retryable(j)
 }

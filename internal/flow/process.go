@@ -73,7 +73,7 @@ func before(s symbols, dag bool) ci.Status {
 	return compose(s, dag)
 }
 
-// A pass visits each job once, after those of the same stage that it needs.
+// A pass visits each created job once, after those of the same stage that it needs.
 type pass struct {
 	*board
 	prior ci.Status // of all jobs of all earlier stages
@@ -121,9 +121,9 @@ func (p *pass) needs(j *ci.Job) ci.Status {
 }
 
 // setStatus gives the pipeline its status and the times that belong to it
-// (contract/trigger-api.md 5.1): it starts once, when it first runs, and as GitLab
-// has it not when it comes from a blocked state; the last end is kept while it
-// runs again.
+// (contract/trigger-api.md 5.1). Only the first move to running sets StartedAt, and
+// only from the statuses listed there: as in GitLab, one that goes straight from
+// manual to running has none. FinishedAt stays while a pipeline runs again.
 func (b *board) setStatus(to ci.Status) {
 	p := &b.pipeline
 	from := p.Status

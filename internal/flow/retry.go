@@ -24,7 +24,7 @@ func Retry(s *ci.Snapshot, job ci.JobID, user ci.UserID, now time.Time) (ci.Chan
 // again at every job that was skipped. Manual jobs among them ask again to be
 // played. Nothing changes when there is nothing to retry, which is no error.
 func RetryPipeline(s *ci.Snapshot, user ci.UserID, now time.Time) (ci.Changes, error) {
-	b := lay(s, now)
+	b := newBoard(s, now)
 	for i := range s.Jobs {
 		switch j := b.jobs[i]; {
 		case j.Retried:

@@ -62,6 +62,9 @@ func TestRevivedJobsChangeHands(t *testing.T) {
 	if got, want := w.job("bm").UserID, player; got != want {
 		t.Errorf("user of bm = %d, want %d", got, want)
 	}
+	if !w.job("bm").Played || w.job("t1").Played {
+		t.Errorf("played: bm %t, t1 %t; want bm alone", w.job("bm").Played, w.job("t1").Played)
+	}
 	if got, want := w.job("d1").UserID, ci.UserID(1); got != want {
 		t.Errorf("user of d1 = %d, want %d: it was never skipped", got, want)
 	}

@@ -18,7 +18,7 @@ func Start(s *ci.Snapshot, now time.Time) *ci.Snapshot {
 	started := s.Clone()
 	started.Pipeline.Stages = stages(s.Jobs)
 	started.Pipeline.Duration = -1
-	b := lay(s, now)
+	b := newBoard(s, now)
 	b.pipeline = started.Pipeline
 	for i := range started.Jobs {
 		j := &started.Jobs[i]

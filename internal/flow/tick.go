@@ -19,7 +19,7 @@ const (
 // was being canceled for too long is canceled. Whether a runner has fallen silent
 // is not in the snapshot: whoever knows that calls Drop.
 func Tick(s *ci.Snapshot, now time.Time) (ci.Changes, error) {
-	b := lay(s, now)
+	b := newBoard(s, now)
 	for i := range s.Jobs {
 		b.tick(i)
 	}

@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"reflect"
 	"testing"
 	"time"
 
@@ -93,6 +92,23 @@ func TestPipelineTimesWhenBlocked(t *testing.T) {
 	}
 }
 
+// An allowed failure and a manual job: the pipeline is pending once more, and keeps
+// the time when it first ran.
+func TestPipelineStartsOnce(t *testing.T) {
+	w := begin(t, "b1 af", "b2 manual")
+	w.want("start", "pipeline=running") // pending and manual together, by rule 7
+	first := at(0)
+	w.do("fail b1")
+	w.want("fail b1", "pipeline=manual")
+	w.do("play b2")
+	w.want("play b2", "pipeline=pending")
+	w.do("take b2")
+	w.want("take b2", "pipeline=running")
+	if got := w.s.Pipeline.StartedAt; !got.Equal(first) {
+		t.Errorf("started %v, want %v", got, first)
+	}
+}
+
 func TestJobTimes(t *testing.T) {
 	w := begin(t, "b1", "t1 delayed=30")
 	if got, want := w.job("b1").QueuedAt, at(0); !got.Equal(want) {
@@ -112,24 +128,4 @@ func TestJobTimes(t *testing.T) {
 	if j := w.job("t1"); !j.QueuedAt.Equal(at(49)) {
 		t.Errorf("t1: queued %v", j.QueuedAt)
 	}
-}
-
-// Start fills the stages and the timeouts, in whatever order the jobs come.
-func TestStart(t *testing.T) {
-	w := begin(t, "d1", "b1", "b2", "t1")
-	want := []ci.Stage{
-		{Name: "build", Index: 1, Status: ci.Pending},
-		{Name: "test", Index: 2, Status: ci.Created},
-		{Name: "deploy", Index: 5, Status: ci.Created},
-	}
-	if got := w.s.Pipeline.Stages; !reflect.DeepEqual(got, want) {
-		t.Errorf("stages %+v, want %+v", got, want)
-	}
-	if got, want := names(w.s.Jobs), []string{"d1", "b1", "b2", "t1"}; !reflect.DeepEqual(got, want) {
-		t.Errorf("jobs %v, want %v", got, want)
-	}
-	if got := w.s.Jobs[0].Plan.Timeout; got != 3600 {
-		t.Errorf("planned timeout %d, want 3600", got)
-	}
-	w.want("start", "d1=created b1=pending b2=pending t1=created pipeline=pending")
 }
