@@ -21,7 +21,6 @@ func (db *DB) Apply(ctx context.Context, c ci.Changes, running int) error {
 		job := &c.New[i]
 		a.plans = append(a.plans, text(job.Plan))
 		a.queues = append(a.queues, job.Queue().Key())
-		a.tags = append(a.tags, texts(job.Tags))
 	}
 	return db.write(ctx, fmt.Sprintf("change pipeline %d", c.Pipeline.ID), a.run)
 }
@@ -29,9 +28,9 @@ func (db *DB) Apply(ctx context.Context, c ci.Changes, running int) error {
 // application is Changes in the form that the writer needs.
 type application struct {
 	ci.Changes
-	running             int
-	stages              string
-	plans, queues, tags []string // of New
+	running       int
+	stages        string
+	plans, queues []string // of New
 }
 
 func (a *application) run(tx *Tx) error {
@@ -89,12 +88,12 @@ func (a *application) insertJob(tx *Tx, i int) error {
 	j := &a.New[i]
 	return tx.Row([]any{&j.ID}, `
 		insert into jobs (pipeline_id, project_id, name, stage, stage_index, status, plan, allow_failure, retried, attempt,
-			protected, user_id, played, sealed_variables, spec_digest, queue, tags, timeout, failure_reason, exit_code,
+			protected, user_id, played, sealed_variables, spec_digest, queue, timeout, failure_reason, exit_code,
 			created_at, queued_at, started_at, finished_at, scheduled_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
 		returning id`,
 		a.Pipeline.ID, a.Pipeline.ProjectID, j.Name, j.Stage, j.StageIndex, j.Status, a.plans[i], j.AllowFailure, j.Retried, j.Attempt,
-		j.Protected, j.UserID, j.Played, bytesOrNull(j.SealedVariables), j.SpecDigest, a.queues[i], a.tags[i], j.Timeout, j.FailureReason, j.ExitCode,
+		j.Protected, j.UserID, j.Played, bytesOrNull(j.SealedVariables), j.SpecDigest, a.queues[i], j.Timeout, j.FailureReason, j.ExitCode,
 		micros(j.CreatedAt), micros(j.QueuedAt), micros(j.StartedAt), micros(j.FinishedAt), micros(j.ScheduledAt))
 }
 

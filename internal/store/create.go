@@ -29,7 +29,7 @@ type Idempotency struct {
 // A NewPipeline is everything that is written when a pipeline is created.
 type NewPipeline struct {
 	Pipeline    ci.Pipeline // without ID and IID
-	Jobs        []ci.Job    // without ids, in the order of the configuration; the pipeline's ids and CreatedAt are filled in
+	Jobs        []ci.Job    // without ids, in the order of the configuration, as the state machine left them before any runner saw them; they get the pipeline's ids, CreatedAt, UserID and Protected
 	Specs       []Spec      // each digest that a job names, once; all digests have the same length
 	Variables   []byte      // sealed document; nil: none
 	Upstream    *ci.Upstream
@@ -48,12 +48,14 @@ func (db *DB) CreatePipeline(ctx context.Context, n *NewPipeline) (ci.Pipeline, 
 	if err != nil {
 		return ci.Pipeline{}, fmt.Errorf("create pipeline: %w", err)
 	}
-	c.withSpecs = !db.specs.has(n.Specs)
+	if !db.specs.has(n.Specs) {
+		c.specs = specsText(n.Specs)
+	}
 	err = db.write(ctx, "create pipeline", c.run)
-	if ci.IsNotFound(err) && !c.withSpecs && errors.Is(err, errSpecs) {
+	if errors.Is(err, errSpecs) && c.specs == "" {
 		// The process remembers specifications that the database does not have.
 		db.specs.forget()
-		c.withSpecs = true
+		c.specs = specsText(n.Specs)
 		err = db.write(ctx, "create pipeline", c.run)
 	}
 	if err != nil {
@@ -69,15 +71,14 @@ var errSpecs = errors.New("job names a specification that is not there")
 // creation is a NewPipeline in the form that the writer needs: all that can be
 // computed before is.
 type creation struct {
-	dialect   *dialect
-	new       *NewPipeline
-	pipeline  ci.Pipeline
-	stages    string
-	specs     string // JSON for insertSpecs
-	jobs      string // JSON for insertJobs
-	digests   []byte // one after the other
-	size      int    // bytes of one digest
-	withSpecs bool
+	dialect  *dialect
+	new      *NewPipeline
+	pipeline ci.Pipeline
+	stages   string
+	jobs     string // JSON for insertJobs; empty: no jobs
+	specs    string // JSON for insertSpecs; empty: they are in the database already
+	digests  []byte // of the specifications, one after the other
+	size     int    // bytes of one digest
 }
 
 func (db *DB) prepareCreate(n *NewPipeline) (*creation, error) {
@@ -89,34 +90,43 @@ func (db *DB) prepareCreate(n *NewPipeline) (*creation, error) {
 		return c, nil
 	}
 	index := make(map[string]int, len(n.Specs))
-	specs := make([][2]any, len(n.Specs))
-	c.size = len(n.Specs[0].Digest)
 	for i, spec := range n.Specs {
+		c.size = len(n.Specs[0].Digest)
 		if len(spec.Digest) != c.size {
 			return nil, fmt.Errorf("digests of %d and %d bytes", c.size, len(spec.Digest))
 		}
 		index[string(spec.Digest)] = i
-		specs[i] = [2]any{i, string(spec.Body)}
 		c.digests = append(c.digests, spec.Digest...)
 	}
-	rows := make([][21]any, len(n.Jobs))
+	rows := make([][13]any, len(n.Jobs))
 	for i := range n.Jobs {
 		at, ok := index[string(n.Jobs[i].SpecDigest)]
 		if !ok {
 			return nil, fmt.Errorf("job %q: %w", n.Jobs[i].Name, errSpecs)
 		}
-		rows[i] = jobRow(&n.Jobs[i], at)
+		job := n.Jobs[i]
+		job.ProjectID, job.Protected = p.ProjectID, p.Protected
+		rows[i] = jobRow(&job, at)
 	}
-	c.specs, c.jobs = text(specs), text(rows)
+	c.jobs = text(rows)
 	return c, nil
 }
 
-// jobRow gives a job's values in the order in which insertJobs reads them.
-func jobRow(j *ci.Job, spec int) [21]any {
-	return [21]any{
-		spec, j.Name, j.Stage, j.StageIndex, j.Status, json.RawMessage(text(j.Plan)), j.AllowFailure, j.Retried, j.Attempt, j.Protected,
-		j.UserID, j.Played, j.Queue().Key(), texts(j.Tags), j.Timeout, j.FailureReason, j.ExitCode,
-		micros(j.QueuedAt), micros(j.StartedAt), micros(j.FinishedAt), micros(j.ScheduledAt),
+// specsText gives the specifications in the form that insertSpecs reads.
+func specsText(specs []Spec) string {
+	rows := make([][2]any, len(specs))
+	for i, spec := range specs {
+		rows[i] = [2]any{i, string(spec.Body)}
+	}
+	return text(rows)
+}
+
+// jobRow gives a job's values in the order in which insertJobs reads them. What
+// no new job has, since no runner saw it yet, is not among them.
+func jobRow(j *ci.Job, spec int) [13]any {
+	return [13]any{
+		spec, j.Name, j.Stage, j.StageIndex, j.Status, json.RawMessage(text(j.Plan)), j.AllowFailure, j.Queue().Key(), j.Timeout,
+		micros(j.QueuedAt), micros(j.FinishedAt), micros(j.ScheduledAt), j.FailureReason,
 	}
 }
 
@@ -152,12 +162,13 @@ func (c *creation) insertJobs(tx *Tx) error {
 	if c.jobs == "" {
 		return nil
 	}
-	if c.withSpecs {
+	if c.specs != "" {
 		if err := tx.exec(c.dialect.insertSpecs, c.specs, c.digests, c.size); err != nil {
 			return err
 		}
 	}
-	err := tx.exec(c.dialect.insertJobs, c.pipeline.ID, c.pipeline.ProjectID, micros(c.pipeline.CreatedAt), c.jobs, c.digests, c.size)
+	p := &c.pipeline
+	err := tx.exec(c.dialect.insertJobs, p.ID, p.ProjectID, micros(p.CreatedAt), p.UserID, p.Protected, c.jobs, c.digests, c.size)
 	if c.dialect.orphan(err) {
 		return errors.Join(errSpecs, err)
 	}

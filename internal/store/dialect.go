@@ -25,7 +25,7 @@ type dialect struct {
 	tokens      *strings.Replacer
 	tableExists string // counts the tables named $1
 	insertSpecs string // $1: JSON array of [index, body], $2: digests, one after the other, $3: bytes of one digest
-	insertJobs  string // see createArgs
+	insertJobs  string // $1 to $5: what all jobs share, $6: JSON array of jobRow, $7, $8: as above
 	writerDSN   func(path, synchronous string) string
 	readerDSN   func(path string) string
 	violation   func(error) (kind violation, rule string)
@@ -58,17 +58,16 @@ var sqliteDialect = &dialect{
 	insertSpecs: `
 		insert into specs (digest, body)
 		select substr($2, 1 + $3 * (value ->> 0), $3), value ->> 1
-		from json_each($1) where true
+		from jsonb_each($1) where true
 		on conflict (digest) do nothing`,
 	insertJobs: `
-		insert into jobs (pipeline_id, project_id, created_at, spec_digest,
-			name, stage, stage_index, status, plan, allow_failure, retried, attempt, protected, user_id, played,
-			queue, tags, timeout, failure_reason, exit_code, queued_at, started_at, finished_at, scheduled_at)
-		select $1, $2, $3, substr($5, 1 + $6 * (value ->> 0), $6),
+		insert into jobs (pipeline_id, project_id, created_at, user_id, protected, spec_digest,
+			name, stage, stage_index, status, plan, allow_failure, queue, timeout,
+			queued_at, finished_at, scheduled_at, failure_reason)
+		select $1, $2, $3, $4, $5, substr($7, 1 + $8 * (value ->> 0), $8),
 			value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
-			value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15, value ->> 16,
-			value ->> 17, value ->> 18, value ->> 19, value ->> 20
-		from json_each($4)`,
+			value ->> 9, value ->> 10, value ->> 11, value ->> 12
+		from jsonb_each($6)`,
 	writerDSN: func(path, synchronous string) string {
 		return sqliteDSN(path, "busy_timeout(5000)", "foreign_keys(1)", "journal_mode(wal)", "journal_size_limit(67108864)",
 			"synchronous("+synchronous+")", "cache_size(-16000)", "temp_store(memory)") + "&_txlock=immediate"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
@@ -12,17 +13,35 @@ import (
 // jobColumns is what scanJob reads, of a table named j.
 const jobColumns = `j.id, j.pipeline_id, j.project_id, j.name, j.stage, j.stage_index, j.status, j.plan,
 	j.allow_failure, j.retried, j.attempt, j.protected, j.user_id, j.played, j.sealed_variables,
-	j.spec_digest, j.tags, j.timeout, j.runner_id, j.manager_id, j.graceful, j.token_nonce, j.token_digest,
+	j.spec_digest, j.queue, j.timeout, j.runner_id, j.manager_id, j.graceful, j.token_nonce, j.token_digest,
 	j.failure_reason, j.exit_code, j.coverage, j.created_at, j.queued_at, j.started_at, j.finished_at,
 	j.scheduled_at, j.erased_at, j.artifacts_expire_at`
 
 // jobFields gives the places for jobColumns.
 func jobFields(j *ci.Job) []any {
-	return []any{&j.ID, &j.PipelineID, &j.ProjectID, &j.Name, &j.Stage, &j.StageIndex, &j.Status, document{&j.Plan},
+	return []any{&j.ID, &j.PipelineID, &j.ProjectID, &j.Name, &j.Stage, &j.StageIndex, &j.Status, planText{&j.Plan},
 		&j.AllowFailure, &j.Retried, &j.Attempt, &j.Protected, &j.UserID, &j.Played, &j.SealedVariables,
-		&j.SpecDigest, document{&j.Tags}, &j.Timeout, &j.RunnerID, &j.ManagerID, &j.Graceful, &j.TokenNonce, &j.TokenDigest,
+		&j.SpecDigest, queueTags{&j.Tags}, &j.Timeout, &j.RunnerID, &j.ManagerID, &j.Graceful, &j.TokenNonce, &j.TokenDigest,
 		&j.FailureReason, &j.ExitCode, &j.Coverage, at(&j.CreatedAt), at(&j.QueuedAt), at(&j.StartedAt), at(&j.FinishedAt),
 		at(&j.ScheduledAt), at(&j.ErasedAt), at(&j.ArtifactsExpireAt)}
+}
+
+// queueTags scans the tags of a job from the key of its queue, which ends with
+// them.
+type queueTags struct{ dest *[]string }
+
+// Scan implements sql.Scanner.
+func (q queueTags) Scan(src any) error {
+	key, ok := src.(string)
+	if !ok {
+		return fmt.Errorf("queue is %T, not text", src)
+	}
+	if strings.HasSuffix(key, ":[]") {
+		return nil
+	}
+	queue, err := ci.ParseQueue(key)
+	*q.dest = queue.Tags
+	return err
 }
 
 func scanJob(s scanner, j *ci.Job) error { return s.Scan(jobFields(j)...) }

@@ -56,3 +56,12 @@ func (tx *Tx) must(query string, args ...any) error {
 	}
 	return err
 }
+
+// scanOne reads the only row of a query; none is sql.ErrNoRows.
+func scanOne[T any](tx *Tx, scan func(scanner, *T) error, value *T, query string, args ...any) error {
+	rows, err := tx.Query(query, args...)
+	if err != nil {
+		return err
+	}
+	return first(rows, func(s scanner) error { return scan(s, value) })
+}

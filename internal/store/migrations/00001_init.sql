@@ -183,6 +183,7 @@ create table specs (
 	body   text not null
 );
 
+-- A job's tags are in the name of its queue (ci.Queue).
 create table jobs (
 	id                  $id,
 	pipeline_id         bigint not null references pipelines (id) on delete cascade,
@@ -201,7 +202,6 @@ create table jobs (
 	sealed_variables    bytea,
 	spec_digest         bytea not null references specs (digest),
 	queue               text not null,
-	tags                text not null default '[]',
 	timeout             bigint not null,
 	runner_id           bigint not null default 0,
 	manager_id          bigint not null default 0,

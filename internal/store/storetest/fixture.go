@@ -78,3 +78,14 @@ func (w World) NewPipeline(uid string, jobs int) *store.NewPipeline {
 	}
 	return n
 }
+
+// NewTrigger describes a trigger token of the world's project; n tells it from
+// others.
+func (w World) NewTrigger(n int) ci.Trigger {
+	digest := sha256.Sum256(fmt.Append(nil, n))
+	description := fmt.Sprintf("trigger %d", n)
+	return ci.Trigger{
+		ProjectID: w.Project.ID, OwnerID: w.User.ID, Description: &description, Digest: digest[:],
+		Sealed: []byte{1, 2, byte(n)}, Short: "abcd", CreatedAt: Epoch, UpdatedAt: Epoch,
+	}
+}
