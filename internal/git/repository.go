@@ -145,6 +145,21 @@ func (s *Server) Remove(ctx context.Context, project int64) error {
 	return nil
 }
 
+// Pack rolls loose objects and small packs of a repository up into larger packs and its
+// refs into one file, to be called now and then on repositories that were written to;
+// git does not do so by itself here (gc.auto is 0). It drops no object, reachable or
+// not: a pipeline may still run on a commit that no ref leads to any more. Readers and
+// writers may go on meanwhile.
+func (s *Server) Pack(ctx context.Context, project int64) error {
+	if _, err := s.run(ctx, project, nil, "pack-refs", "--all"); err != nil {
+		return fmt.Errorf("pack repository of project %d: %w", project, err)
+	}
+	if _, err := s.run(ctx, project, nil, "repack", "-q", "-d", "-l", "--geometric=2"); err != nil {
+		return fmt.Errorf("pack repository of project %d: %w", project, err)
+	}
+	return nil
+}
+
 // SetHead points HEAD at a branch, which need not exist: what a plain clone checks out.
 func (s *Server) SetHead(ctx context.Context, project int64, branch string) error {
 	if err := CheckBranchName(branch); err != nil {

@@ -104,6 +104,30 @@ func TestRemove(t *testing.T) {
 	}
 }
 
+// Packing must leave no loose objects and lose none, not even those without a ref.
+func TestPack(t *testing.T) {
+	s := gittest.Open(t)
+	r := gittest.New(t, s, 7, map[string]string{"README": "0"})
+	lost := r.Commit("gone", "lost", map[string]string{"README": "lost"})
+	if _, err := s.DeleteBranch(t.Context(), 7, "gone"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		r.Commit("main", "more", map[string]string{"README": strings.Repeat("x", i+1)})
+		if err := s.Pack(t.Context(), 7); err != nil {
+			t.Fatal(err)
+		}
+		out, err := s.Run(t.Context(), 7, "count-objects", "-v")
+		if err != nil || !strings.HasPrefix(string(out), "count: 0\n") {
+			t.Errorf("round %d: %v, %s", i, err, out)
+		}
+		if got, err := s.ReadFile(t.Context(), 7, lost, "README"); err != nil || string(got) != "lost" {
+			t.Errorf("round %d: the lost commit reads %q, %v", i, got, err)
+		}
+	}
+	run(t, s, "fsck", "--strict")
+}
+
 func TestOpenRefuses(t *testing.T) {
 	old := filepath.Join(t.TempDir(), "git")
 	if err := os.WriteFile(old, []byte("#!/bin/sh\necho git version 2.30.2\n"), 0o755); err != nil {
