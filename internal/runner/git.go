@@ -292,6 +292,9 @@ func (t *tail) Write(p []byte) (int, error) {
 
 // unreachable tells from git's words (LC_ALL=C) whether the server was away, rather than unwilling.
 func (t *tail) unreachable() bool {
+	if strings.Contains(string(t.last), "remote error:") {
+		return false // the server said what it has against it
+	}
 	return slices.ContainsFunc([]string{
 		"Failed to connect", "Couldn't connect", "Connection refused", "Connection reset", "Could not resolve host", "timed out",
 		"The requested URL returned error: 50", "The requested URL returned error: 429", "Empty reply from server",

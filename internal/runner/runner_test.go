@@ -376,7 +376,10 @@ func TestOnce(t *testing.T) {
 
 func TestRefusedToken(t *testing.T) {
 	s := newFakeServer(t)
-	s.respond(func(c call, w http.ResponseWriter) bool { answerJSON(w, 403, `{"message":"403 Forbidden"}`); return true })
+	s.respond(func(c call, w http.ResponseWriter) bool {
+		answerJSON(w, 403, `{"message":"403 Forbidden"}`)
+		return true
+	})
 	r, err := New(Config{URL: s.http.URL, Token: "glrt-secret", WorkDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

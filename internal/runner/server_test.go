@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"maps"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -43,6 +44,8 @@ type fakeServer struct {
 	// script is asked first; when it returns true it has answered.
 	script func(c call, w http.ResponseWriter) bool
 	repos  string // root of bare repositories
+
+	runner string // system id of the runner that runs now
 }
 
 // call is one request as it came.
@@ -94,9 +97,16 @@ func (s *fakeServer) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case c.is("POST /runners/verify"):
+		var v verifyRequest
+		if err := json.Unmarshal(body, &v); err != nil {
+			s.t.Errorf("verify %s: %v", body, err)
+		}
+		s.mu.Lock()
+		s.runner = v.SystemID
+		s.mu.Unlock()
 		answerJSON(w, 200, `{"id":7,"token":"glrt-0123456789abcdefghij","token_expires_at":null}`)
 	case c.is("POST /jobs/request"):
-		s.request(w, r)
+		s.request(w, r, body)
 	default:
 		s.job(w, r, c)
 	}
@@ -108,10 +118,14 @@ func answerJSON(w http.ResponseWriter, code int, body string) {
 	_, _ = io.WriteString(w, body)
 }
 
-func (s *fakeServer) request(w http.ResponseWriter, r *http.Request) {
+func (s *fakeServer) request(w http.ResponseWriter, r *http.Request, body []byte) {
+	var asking jobRequest
+	if err := json.Unmarshal(body, &asking); err != nil {
+		s.t.Errorf("job request %s: %v", body, err)
+	}
 	for range 20 { // a short long poll
 		s.mu.Lock()
-		if len(s.queue) > 0 && r.Context().Err() == nil {
+		if len(s.queue) > 0 && asking.SystemID == s.runner {
 			job := s.queue[0]
 			s.queue = s.queue[1:]
 			s.mu.Unlock()
@@ -334,10 +348,21 @@ func (s *fakeServer) startIn(dir string, c Config, change ...func(*Runner)) (sto
 			case <-time.After(20 * time.Second):
 				s.t.Error("Run does not return")
 			}
+			// A request that nobody waits for any more must not be given the next job.
+			s.mu.Lock()
+			s.runner = ""
+			s.mu.Unlock()
 		})
 	}
 	s.t.Cleanup(stop)
 	return stop
+}
+
+// dialer connects every host name to one address.
+func dialer(address string) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
 }
 
 // testWriter sends the runner's own log to the test's. All of it is written before Run returns.

@@ -74,7 +74,13 @@ func (a *account) do(f func() error) error {
 	}
 	result := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // for good: the thread is thrown away with the rights that it has now
+		runtime.LockOSThread() // for good: the thread is thrown away with the rights that it gets here
+		if unix.Gettid() == os.Getpid() {
+			// Only the main thread cannot be thrown away. While it is held here, another one is taken.
+			defer runtime.UnlockOSThread()
+			result <- a.do(f)
+			return
+		}
 		if err := a.assume(); err != nil {
 			result <- err
 			return
@@ -169,22 +175,24 @@ func (a *account) endStragglers() {
 	}
 }
 
+// owns reports whether a living process has the account's user and the slot's group.
 func (a *account) owns(pid int) bool {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil || bytes.Contains(status, []byte("\nState:\tZ")) {
+	if err != nil || pid == os.Getpid() || bytes.Contains(status, []byte("\nState:\tZ")) {
 		return false
 	}
-	group := strconv.Itoa(a.gid)
+	user, group := false, false
 	for line := range strings.Lines(string(status)) {
-		ids, found := strings.CutPrefix(line, "Gid:")
-		if !found {
-			ids, found = strings.CutPrefix(line, "Groups:")
-		}
-		if found && slices.Contains(strings.Fields(ids), group) {
-			return true
+		key, rest, _ := strings.Cut(line, ":")
+		ids := strings.Fields(rest)
+		switch key {
+		case "Uid": // real, effective, saved, for files
+			user = len(ids) > 0 && ids[0] == strconv.Itoa(a.uid)
+		case "Gid", "Groups":
+			group = group || slices.Contains(ids, strconv.Itoa(a.gid))
 		}
 	}
-	return false
+	return user && group
 }
 
 // hideFromJobs takes /proc/PID of this process away from everybody but root.

@@ -188,12 +188,15 @@ func (w *workspace) give(dir string) error {
 func (w *workspace) close() error {
 	w.as.endStragglers()
 	err := removeTree(w.tmp)
-	if w.as != nil {
-		if chown := os.Lchown(w.project, 0, 0); !errors.Is(chown, fs.ErrNotExist) {
-			err = errors.Join(err, chown)
-		}
+	if w.as == nil {
+		return err
 	}
-	return err
+	if taken := os.Lchown(w.project, 0, 0); errors.Is(taken, fs.ErrNotExist) {
+		return err // the job ended before it had one
+	} else if taken != nil {
+		return errors.Join(err, taken)
+	}
+	return errors.Join(err, os.Chmod(w.project, 0o700)) // the job may have opened it to all
 }
 
 // writeFile puts a file into the job's own folder.
