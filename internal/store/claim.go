@@ -29,10 +29,10 @@ const pendingQueues = `
 		from heads where queue is not null
 	)
 	select f.queue, j.id, j.pipeline_id, coalesce(r.running, 0)
-	from firsts f join jobs j on j.id = f.job_id left join project_running r on r.project_id = j.project_id
-	order by f.queue`
+	from firsts f join jobs j on j.id = f.job_id left join project_running r on r.project_id = j.project_id`
 
-// PendingQueues gives the head of every queue in which a job is pending. Taking a
+// PendingQueues gives the head of every queue in which a job is pending, in no
+// promised order. Taking a
 // job is an Apply to its pipeline, so two runners never get the same one.
 func (v *View) PendingQueues(ctx context.Context) ([]QueueHead, error) {
 	return list(ctx, v, "pending queues", func(s scanner, h *QueueHead) error {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/store"
 	"github.com/lanyard-ci/lanyard/internal/store/storetest"
@@ -10,7 +11,10 @@ import (
 
 func TestContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) *store.DB {
-		db, err := store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "lanyard.db")})
+		db, err := store.Open(t.Context(), store.Config{
+			Path: filepath.Join(t.TempDir(), "lanyard.db"),
+			Now:  func() time.Time { return storetest.Epoch },
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
