@@ -65,31 +65,62 @@ func newVarSet(lists ...[]Variable) varSet {
 	return s
 }
 
+// find returns the variable of that name, nil if there is none or no set.
 func (s *varSet) find(name string) *Variable {
+	if s == nil {
+		return nil
+	}
 	if i, ok := s.index[name]; ok {
 		return &s.list[i]
 	}
 	return nil
 }
 
+func (s *varSet) variables() []Variable {
+	if s == nil {
+		return nil
+	}
+	return s.list
+}
+
+func (s *varSet) refers() bool { return s != nil && s.linked }
+
 // refers reports whether the value of v has references that are expanded.
 func refers(v Variable) bool {
 	return !v.Raw && !v.File && strings.ContainsAny(v.Value, "$%") && len(expand.Names(v.Value)) > 0
+}
+
+// maxSize bounds what parallel, root variables and needs make of a
+// configuration that is small itself. It counts jobs, and the variables and
+// needs of each; ten thousand jobs of a hundred variables are half of it.
+const maxSize = 2_000_000
+
+// An assembly makes a Config of entries.
+type assembly struct {
+	*Config
+	byName    map[string]int   // jobs by their full name
+	instances map[string][]int // of a parallel job, by its key
+	size      int
 }
 
 // assemble multiplies the jobs by parallel, checks how they depend on one
 // another and prepares what every pipeline needs.
 func assemble(pos tree.Pos, e *rootEntries) (*Config, Diagnostics) {
 	c := &Config{pos: pos, stages: e.stages, root: newVarSet(e.variables), workflow: e.rules, workflowPos: e.workflowPos}
-	n := c.expandJobs(e.jobs)
-	if diags := c.checkJobs(n); diags != nil {
+	a := &assembly{Config: c, byName: make(map[string]int, len(e.jobs)), instances: make(map[string][]int)}
+	for _, job := range e.jobs {
+		if a.expandJob(job); a.size > maxSize {
+			return nil, configError(job.job.Pos, errTotalSize)
+		}
+	}
+	if diags := a.checkJobs(); diags != nil {
 		return nil, diags
 	}
 	c.order = make([]int, len(c.jobs))
 	for i := range c.order {
 		c.order[i] = i
 	}
-	slices.SortStableFunc(c.order, func(a, b int) int { return c.jobs[a].job.StageIndex - c.jobs[b].job.StageIndex })
+	slices.SortStableFunc(c.order, func(x, y int) int { return c.jobs[x].job.StageIndex - c.jobs[y].job.StageIndex })
 	for i := range c.jobs {
 		c.prepare(&c.jobs[i])
 	}
@@ -97,54 +128,52 @@ func assemble(pos tree.Pos, e *rootEntries) (*Config, Diagnostics) {
 	return c, nil
 }
 
-// names finds jobs by the names that needs and dependencies use.
-type names struct {
-	jobs      map[string]int   // by their full name
-	instances map[string][]int // of a parallel job, by its key
-}
-
-// expandJobs fills c.jobs. Of two jobs that get the same name the later takes
-// the place of the earlier.
-func (c *Config) expandJobs(entries []*jobEntry) names {
-	n := names{make(map[string]int, len(entries)), make(map[string][]int)}
-	for _, e := range entries {
-		if e.parallel == nil {
-			n.add(c, jobSpec{entry: e, job: e.job, own: newVarSet(e.variables)}, "")
-			continue
+// expandJob adds all instances of a job.
+func (a *assembly) expandJob(e *jobEntry) {
+	stage := slices.Index(a.stages, e.job.Stage)
+	if e.parallel == nil {
+		a.add(jobSpec{entry: e, job: e.job, own: newVarSet(e.variables)}, "", stage)
+		return
+	}
+	for i, instance := range e.parallel.instances() {
+		spec := jobSpec{entry: e, job: e.job, own: newVarSet(e.variables, instance.variables)}
+		spec.job.NodeIndex, spec.job.NodeTotal = i+1, e.parallel.total
+		if at := a.add(spec, instance.suffix, stage); !slices.Contains(a.instances[e.job.BaseName], at) {
+			a.instances[e.job.BaseName] = append(a.instances[e.job.BaseName], at)
 		}
-		for i, instance := range e.parallel.instances() {
-			spec := jobSpec{entry: e, job: e.job, own: newVarSet(e.variables, instance.variables)}
-			spec.job.NodeIndex, spec.job.NodeTotal = i+1, e.parallel.total
-			at := n.add(c, spec, instance.suffix)
-			if !slices.Contains(n.instances[e.job.BaseName], at) {
-				n.instances[e.job.BaseName] = append(n.instances[e.job.BaseName], at)
-			}
+		if a.size > maxSize {
+			return
 		}
 	}
-	return n
 }
 
-func (n names) add(c *Config, spec jobSpec, suffix string) int {
+// add adds one job and returns its place. Of two jobs that get the same name
+// the later takes the place of the earlier.
+func (a *assembly) add(spec jobSpec, suffix string, stage int) int {
 	spec.job.Name = spec.job.BaseName + suffix
 	spec.job.GroupName = groupName(spec.job.BaseName)
-	spec.job.StageIndex = slices.Index(c.stages, spec.job.Stage)
-	at, taken := n.jobs[spec.job.Name]
-	if !taken {
-		at = len(c.jobs)
-		n.jobs[spec.job.Name] = at
-		c.jobs = append(c.jobs, jobSpec{})
+	spec.job.StageIndex = stage
+	a.size += 1 + len(spec.own.list)
+	if len(spec.own.list) > 0 || spec.entry.ruleVariables {
+		a.size += len(a.root.list) // copied: prepare, Pipeline
 	}
-	c.jobs[at] = spec
+	at, taken := a.byName[spec.job.Name]
+	if !taken {
+		at = len(a.jobs)
+		a.byName[spec.job.Name] = at
+		a.jobs = append(a.jobs, jobSpec{})
+	}
+	a.jobs[at] = spec
 	return at
 }
 
 // find returns the jobs that a name means: one, or all instances of a parallel
 // one.
-func (n names) find(name string) []int {
-	if i, ok := n.jobs[name]; ok {
+func (a *assembly) find(name string) []int {
+	if i, ok := a.byName[name]; ok {
 		return []int{i}
 	}
-	return n.instances[name]
+	return a.instances[name]
 }
 
 // groupName cuts what looks like the suffix of a parallel job, since people
@@ -187,7 +216,7 @@ func (c *Config) prepare(spec *jobSpec) {
 	for _, tag := range job.Tags {
 		spec.tagged = spec.tagged || len(expand.Names(tag)) > 0
 	}
-	job.Variables = newVarSet(c.root.list, spec.own.list).list
+	job.Variables = overlay(c.root.list, &spec.own)
 	add := func(key, value string) {
 		spec.builtin = append(spec.builtin, Variable{Key: key, Value: value, Raw: true})
 	}

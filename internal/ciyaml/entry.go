@@ -33,9 +33,40 @@ func (p *place) String() string {
 type checker struct {
 	diags    Diagnostics
 	exprs    map[string]*expr.Expr // by text: rules repeat
+	done     map[memoKey]any       // by node: jobs that extend another share its nodes
 	workflow bool                  // there are workflow:rules
 	warnings Diagnostics
 }
+
+func newChecker() *checker {
+	return &checker{exprs: map[string]*expr.Expr{}, done: map[memoKey]any{}}
+}
+
+// A memoKey is a node and what it was read as.
+type memoKey struct {
+	as   string
+	node *tree.Node
+}
+
+// memo reads a node that many jobs may share only once, unless there is
+// something wrong with it: messages name the job.
+func memo[T any](c *checker, as string, n *tree.Node, read func() T) T {
+	key := memoKey{as, n}
+	if value, ok := c.done[key]; ok {
+		return value.(T)
+	}
+	before := len(c.diags)
+	value := read()
+	if len(c.diags) == before {
+		c.done[key] = value
+	}
+	return value
+}
+
+// maxDiagnostics is where a checker stops looking.
+const maxDiagnostics = 1000
+
+func (c *checker) full() bool { return len(c.diags) >= maxDiagnostics }
 
 // config stands for the node itself where a message names an attribute.
 const config = "config"
@@ -47,6 +78,9 @@ func (c *checker) fail(p *place, pos tree.Pos, attribute, message string) *Diagn
 }
 
 func (c *checker) raw(pos tree.Pos, message string) *Diagnostic {
+	if c.full() {
+		return &Diagnostic{}
+	}
 	c.diags = append(c.diags, Diagnostic{Pos: pos, Code: CodeConfig, Message: message})
 	return &c.diags[len(c.diags)-1]
 }
@@ -85,11 +119,18 @@ func (c *checker) keys(p *place, n *tree.Node, ks *keyset) bool {
 	return unknown == nil
 }
 
+// refuse adds that a keyword is not supported yet.
+func (c *checker) refuse(pos tree.Pos, keyword string) {
+	if !c.full() {
+		c.diags = append(c.diags, unsupported(pos, keyword))
+	}
+}
+
 // later refuses the keywords of n that do not work yet.
 func (c *checker) later(n *tree.Node, ks *keyset) {
 	for _, pair := range n.Pairs {
 		if slices.Contains(ks.later, pair.Key) && !pair.Value.IsNull() {
-			c.diags = append(c.diags, unsupported(pair.KeyPos, ks.prefix+pair.Key))
+			c.refuse(pair.KeyPos, ks.prefix+pair.Key)
 		}
 	}
 }

@@ -48,13 +48,13 @@ func (c *checker) inheritable(p *place, n *tree.Node, e *jobEntry) {
 		job.AfterScript = c.script(p, n, "after_script")
 	}
 	if v := given(n, "cache"); v != nil {
-		job.Cache = c.caches(at("cache"), v)
+		job.Cache = memo(c, "cache", v, func() []Cache { return c.caches(at("cache"), v) })
 	}
 	if v := given(n, "image"); v != nil {
-		job.Image = c.image(at("image"), v, imageKeys)
+		job.Image = memo(c, "image", v, func() *Image { return c.image(at("image"), v, imageKeys) })
 	}
 	if v := given(n, "services"); v != nil {
-		job.Services = c.services(at("services"), v)
+		job.Services = memo(c, "services", v, func() []Image { return c.services(at("services"), v) })
 	}
 	if v := given(n, "interruptible"); v != nil {
 		value := c.flag(at("interruptible"), v, config, false)
@@ -67,10 +67,10 @@ func (c *checker) inheritable(p *place, n *tree.Node, e *jobEntry) {
 		job.Retry = c.retry(v)
 	}
 	if v := given(n, "tags"); v != nil {
-		job.Tags = c.tags(at("tags"), v)
+		job.Tags = memo(c, "tags", v, func() []string { return c.tags(at("tags"), v) })
 	}
 	if v := given(n, "artifacts"); v != nil {
-		job.Artifacts = c.artifacts(at("artifacts"), v)
+		job.Artifacts = memo(c, "artifacts", v, func() *Artifacts { return c.artifacts(at("artifacts"), v) })
 	}
 }
 
@@ -132,17 +132,19 @@ func (c *checker) script(p *place, n *tree.Node, key string) []string {
 	if v == nil {
 		return nil
 	}
-	if v.Kind == tree.String {
-		return []string{v.Text}
-	}
-	out, bad := flatTexts(v)
-	if bad != nil {
-		d := c.fail(&place{p, key}, bad.Pos, config, "should be a string or a nested array of strings up to 10 levels deep")
-		if bad.Kind == tree.Map && len(bad.Pairs) == 1 {
-			d.Hint = fmt.Sprintf("a colon and a blank make a map of %q; quote the line", bad.Pairs[0].Key+": …")
+	return memo(c, "script", v, func() []string {
+		if v.Kind == tree.String {
+			return []string{v.Text}
 		}
-	}
-	return out
+		out, bad := flatTexts(v)
+		if bad != nil {
+			d := c.fail(&place{p, key}, bad.Pos, config, "should be a string or a nested array of strings up to 10 levels deep")
+			if bad.Kind == tree.Map && len(bad.Pairs) == 1 {
+				d.Hint = fmt.Sprintf("a colon and a blank make a map of %q; quote the line", bad.Pairs[0].Key+": …")
+			}
+		}
+		return out
+	})
 }
 
 // maxTags is one more than a job may have.

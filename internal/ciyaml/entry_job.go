@@ -11,16 +11,17 @@ import (
 // jobEntry is a job as its entry says, before parallel is expanded. The entry
 // of default is one too.
 type jobEntry struct {
-	job          Job // all that is the same for every instance
-	stagePos     tree.Pos
-	interrupt    *bool
-	variables    []Variable // its own
-	rules        []rule
-	hasRules     bool
-	only, except *policy
-	needs        []needEntry // the jobs needed, by the name written
-	dependencies []nameEntry // nil when not given
-	parallel     *parallel
+	job           Job // all that is the same for every instance
+	stagePos      tree.Pos
+	interrupt     *bool
+	variables     []Variable // its own
+	rules         []rule
+	hasRules      bool
+	ruleVariables bool // some rule has variables
+	only, except  *policy
+	needs         []needEntry // the jobs needed, by the name written
+	dependencies  []nameEntry // nil when not given
+	parallel      *parallel
 }
 
 // needEntry is one element of needs.
@@ -72,11 +73,12 @@ func (c *checker) job(p *place, pair tree.Pair, defaults *jobEntry) *jobEntry {
 	e.only = c.policy(p.child("only"), given(n, "only"), true)
 	e.except = c.policy(p.child("except"), given(n, "except"), false)
 	if rules := given(n, "rules"); rules != nil {
-		e.rules, e.hasRules = c.jobRules(p.child("rules"), rules), true
+		e.rules, e.hasRules = memo(c, "rules", rules, func() []rule { return c.jobRules(p.child("rules"), rules) }), true
+		e.ruleVariables = slices.ContainsFunc(e.rules, func(r rule) bool { return len(r.variables.list) > 0 })
 		c.warnRules(pair, rules)
 	}
 	if v := given(n, "variables"); v != nil {
-		e.variables = c.variables(p.child("variables"), v, jobVariables)
+		e.variables = memo(c, "variables", v, func() []Variable { return c.variables(p.child("variables"), v, jobVariables) })
 	}
 	c.inheritable(p, n, e)
 	e.job.Script = c.script(p, n, "script")
@@ -170,7 +172,7 @@ func (c *checker) bridge(p *place, pair tree.Pair) {
 	}
 	for _, item := range items {
 		if given(item, "pipeline") != nil {
-			c.diags = append(c.diags, unsupported(keyPos(item, "pipeline"), "needs:pipeline"))
+			c.refuse(keyPos(item, "pipeline"), "needs:pipeline")
 			return
 		}
 	}

@@ -54,10 +54,10 @@ func (c *checker) need(p *place, n *tree.Node, e *jobEntry) {
 	case n.Kind == tree.String:
 		out.Job = n.Text
 	case given(n, "pipeline") != nil:
-		c.diags = append(c.diags, unsupported(keyPos(n, "pipeline"), "needs:pipeline"))
+		c.refuse(keyPos(n, "pipeline"), "needs:pipeline")
 		return
 	case given(n, "project") != nil:
-		c.diags = append(c.diags, unsupported(keyPos(n, "project"), "needs:project"))
+		c.refuse(keyPos(n, "project"), "needs:project")
 		return
 	case given(n, "job") == nil || given(n, "ref") != nil:
 		d := c.raw(n.Pos, strings.ToLower(p.String()+" has an unsupported type"))

@@ -31,7 +31,7 @@ func compile(root *tree.Node) (*Config, Diagnostics) {
 	if d := doublyDefined(root); d != nil {
 		return nil, d
 	}
-	c := &checker{exprs: map[string]*expr.Expr{}}
+	c := newChecker()
 	entries := c.root(root)
 	if c.diags != nil {
 		return nil, c.diags
@@ -101,8 +101,10 @@ func (c *checker) stages(p *place, n *tree.Node) []string {
 		return defaultStages
 	}
 	out := []string{".pre"}
+	seen := map[string]bool{".pre": true, ".post": true}
 	for _, name := range names {
-		if name != ".post" && !slices.Contains(out, name) {
+		if !seen[name] {
+			seen[name] = true
 			out = append(out, name)
 		}
 	}
@@ -173,6 +175,9 @@ func (c *checker) inOrder(root *tree.Node, visible, bridges, hidden []tree.Pair,
 	}
 	jobs := &place{nil, "jobs"}
 	for _, p := range root.Pairs {
+		if c.full() {
+			break
+		}
 		switch {
 		case next(&visible, p.Key):
 			out = append(out, c.job(jobs.child(p.Key), p, defaults))

@@ -21,7 +21,7 @@ type rule struct {
 	startIn      int64
 	allowFailure *bool
 	interrupt    *bool
-	variables    []Variable
+	variables    varSet
 }
 
 // patterns is a list of globs; expanding is off when none has a variable.
@@ -105,7 +105,7 @@ func (c *checker) rule(p *place, n *tree.Node, kind ruleKind) rule {
 		out.exists = c.patterns(p.child("exists"), v, existsKeys)
 	}
 	if v := given(n, "variables"); v != nil {
-		out.variables = c.variables(p.child("variables"), v, ruleVariables)
+		out.variables = newVarSet(c.variables(p.child("variables"), v, ruleVariables))
 	}
 	return out
 }

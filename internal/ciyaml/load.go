@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
 )
@@ -30,7 +31,10 @@ const maxTotalBytes = 314_572_800
 // Reads is complete in any case, so that a wrong configuration can be cached
 // like a right one; only a result with CodeInternal must not be.
 func Load(ctx context.Context, src Source, in LoadInput) (*Config, Reads, Diagnostics) {
-	l := &loader{ctx: ctx, src: src, in: in, docs: map[string]*tree.Node{}, maxBytes: maxTotalBytes}
+	l := &loader{
+		ctx: ctx, src: src, in: in, maxBytes: maxTotalBytes,
+		docs: map[string]*tree.Node{}, asked: map[string]bool{}, variables: map[string]int{},
+	}
 	config, diags := l.load()
 	return config, l.reads, diags
 }
@@ -58,13 +62,17 @@ type loader struct {
 	ctx      context.Context
 	src      Source
 	in       LoadInput
-	reads    Reads
+	maxBytes int
+
+	reads     Reads
+	asked     map[string]bool // paths in reads.Files
+	variables map[string]int  // names in reads.Variables
+
 	docs     map[string]*tree.Node // parsed files by path
 	paths    []string              // of the commit, once listed
 	listed   bool
 	includes int // so far, nested ones and repetitions included
 	bytes    int // read so far
-	maxBytes int
 }
 
 // rootFile reads and parses the file that the input names.
@@ -99,7 +107,9 @@ func (l *loader) parse(file string, content []byte) (*tree.Node, Diagnostics) {
 	}
 	docs, err := tree.Parse(file, content, tree.DefaultLimits())
 	if err != nil {
-		return nil, l.treeError(err, file)
+		diags := l.treeError(err, file)
+		diags[0].Pos = clamp(diags[0].Pos, content)
+		return nil, diags
 	}
 	if len(docs) == 0 {
 		l.docs[file] = nil
@@ -140,22 +150,24 @@ func (l *loader) treeError(err error, file string) Diagnostics {
 	return configError(pos, message)
 }
 
+// clamp moves a place behind the end of a text, where a parser may have given
+// up, to its end.
+func clamp(pos tree.Pos, content []byte) tree.Pos {
+	lines := bytes.Split(content, []byte("\n"))
+	if pos.Line > len(lines) {
+		pos.Line, pos.Col = len(lines), utf8.RuneCount(lines[len(lines)-1])+1
+	}
+	return pos
+}
+
 // read asks the Source for a file and notes that it did.
 func (l *loader) read(path string) ([]byte, error) {
 	content, err := l.src.ReadFile(l.ctx, l.in.Project, l.in.SHA, path)
-	if err == nil || errors.Is(err, ErrNotExist) {
-		l.note(FileRead{l.in.Project, l.in.SHA, path, err == nil})
+	if (err == nil || errors.Is(err, ErrNotExist)) && !l.asked[path] {
+		l.asked[path] = true
+		l.reads.Files = append(l.reads.Files, FileRead{l.in.Project, l.in.SHA, path, err == nil})
 	}
 	return content, err
-}
-
-func (l *loader) note(read FileRead) {
-	for _, r := range l.reads.Files {
-		if r == read {
-			return
-		}
-	}
-	l.reads.Files = append(l.reads.Files, read)
 }
 
 // list asks the Source for the files of the commit, once.
@@ -173,12 +185,11 @@ func (l *loader) list() ([]string, error) {
 
 // variable looks up a variable usable in include and notes its value.
 func (l *loader) variable(name string) (string, bool) {
-	for _, v := range l.reads.Variables {
-		if v.Name == name {
-			return v.Value, v.Set
-		}
+	if i, ok := l.variables[name]; ok {
+		return l.reads.Variables[i].Value, l.reads.Variables[i].Set
 	}
 	value, set := l.in.variable(name)
+	l.variables[name] = len(l.reads.Variables)
 	l.reads.Variables = append(l.reads.Variables, VariableRead{name, value, set})
 	return value, set
 }

@@ -61,18 +61,23 @@ func (c *checker) matrix(p *place, n *tree.Node) [][]Variable {
 		c.fail(p, n.Pos, config, "can't be blank")
 		return nil
 	}
-	count := 0
+	count, size := 0, 0
 	for _, row := range n.Items {
 		product := 1
 		for _, pair := range row.Pairs {
-			if pair.Value != nil && pair.Value.Kind == tree.Seq {
+			if !pair.Value.IsNull() && pair.Value.Kind == tree.Seq {
 				product = min(product*len(pair.Value.Items), maxParallel+1)
 			}
 		}
 		count += product
+		size += product * len(row.Pairs)
 	}
-	if count > maxParallel {
+	switch {
+	case count > maxParallel:
 		c.fail(p, n.Pos, config, fmt.Sprintf("generates too many jobs (maximum is %d)", maxParallel))
+		return nil
+	case size > maxMatrixSize:
+		c.raw(n.Pos, errTooBig)
 		return nil
 	}
 	var out [][]Variable
@@ -82,37 +87,39 @@ func (c *checker) matrix(p *place, n *tree.Node) [][]Variable {
 	return out
 }
 
+// maxMatrixSize is how many variables all rows of a matrix may have together.
+const maxMatrixSize = 100_000
+
+// matrixRow multiplies one row out.
 func (c *checker) matrixRow(p *place, row *tree.Node) [][]Variable {
-	if len(row.Pairs) == 0 {
+	values, count := make([][]*tree.Node, len(row.Pairs)), 1
+	for i, pair := range row.Pairs {
+		values[i] = []*tree.Node{pair.Value}
+		if !pair.Value.IsNull() && pair.Value.Kind == tree.Seq {
+			values[i] = pair.Value.Items
+		}
+		for _, value := range values[i] {
+			if !value.IsNull() && !isScalar(value) {
+				c.fail(p, value.Pos, config, "should be a hash of key value pairs, value can be an array")
+				return nil
+			}
+		}
+		count *= len(values[i])
+	}
+	if len(values) == 0 || count == 0 {
 		c.fail(p, row.Pos, config, "requires at least 1 items")
 		return nil
 	}
-	out := [][]Variable{nil}
-	for _, pair := range row.Pairs {
-		values := []*tree.Node{pair.Value}
-		if !pair.Value.IsNull() && pair.Value.Kind == tree.Seq {
-			values = pair.Value.Items
-		}
-		if len(values) == 0 {
-			c.fail(p, pair.Value.Pos, config, "requires at least 1 items")
-			return nil
-		}
-		var next [][]Variable
-		for _, sofar := range out {
-			for _, value := range values {
-				vars := sofar[:len(sofar):len(sofar)]
-				switch {
-				case value.IsNull():
-				case isScalar(value):
-					vars = append(vars, Variable{Key: pair.Key, Value: value.Text})
-				default:
-					c.fail(p, value.Pos, config, "should be a hash of key value pairs, value can be an array")
-					return nil
-				}
-				next = append(next, vars)
+	out := make([][]Variable, count)
+	for k := range out {
+		vars, every := make([]Variable, 0, len(values)), count
+		for i, list := range values {
+			every /= len(list) // this value changes after so many instances
+			if value := list[k/every%len(list)]; !value.IsNull() {
+				vars = append(vars, Variable{Key: row.Pairs[i].Key, Value: value.Text})
 			}
 		}
-		out = next
+		out[k] = vars
 	}
 	return out
 }

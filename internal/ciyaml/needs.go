@@ -15,23 +15,26 @@ const maxNeeds = 50
 // checkJobs makes the checks between jobs, in the order of the file: of each
 // its stage, its dependencies, its needs; and after all of them, that needs
 // run in no circle. The first failure is the only one reported.
-func (c *Config) checkJobs(n names) Diagnostics {
-	for i := range c.jobs {
-		spec := &c.jobs[i]
-		if diags := c.checkStage(spec, n); diags != nil {
+func (a *assembly) checkJobs() Diagnostics {
+	for i := range a.jobs {
+		spec := &a.jobs[i]
+		if diags := a.checkStage(spec); diags != nil {
 			return diags
 		}
-		if diags := c.linkDependencies(spec, n); diags != nil {
+		if diags := a.linkDependencies(spec); diags != nil {
 			return diags
 		}
-		if diags := c.linkNeeds(spec, n); diags != nil {
+		if diags := a.linkNeeds(spec); diags != nil {
 			return diags
+		}
+		if a.size > maxSize {
+			return configError(spec.job.Pos, errTotalSize)
 		}
 	}
-	return c.checkCircle()
+	return a.checkCircle()
 }
 
-func (c *Config) checkStage(spec *jobSpec, _ names) Diagnostics {
+func (c *Config) checkStage(spec *jobSpec) Diagnostics {
 	if spec.job.StageIndex >= 0 {
 		return nil
 	}
@@ -42,46 +45,48 @@ func (c *Config) checkStage(spec *jobSpec, _ names) Diagnostics {
 }
 
 // linkDependencies turns the names in dependencies into those of jobs.
-func (c *Config) linkDependencies(spec *jobSpec, n names) Diagnostics {
+func (a *assembly) linkDependencies(spec *jobSpec) Diagnostics {
 	e := spec.entry
 	if e.dependencies == nil {
 		return nil
 	}
 	spec.job.Dependencies = make([]string, 0, len(e.dependencies))
 	for _, dep := range e.dependencies {
-		found := n.find(dep.name)
+		found := a.find(dep.name)
 		if len(found) == 0 {
 			d := configError(dep.pos, fmt.Sprintf("%s job: undefined dependency: %s", spec.job.Name, dep.name))
-			d[0].Hint = didYouMean(dep.name, c.baseNames())
+			d[0].Hint = didYouMean(dep.name, a.baseNames())
 			return d
 		}
+		a.size += len(found)
 		for _, i := range found {
-			if c.jobs[i].job.StageIndex > spec.job.StageIndex {
+			if a.jobs[i].job.StageIndex > spec.job.StageIndex {
 				return configError(dep.pos, fmt.Sprintf("%s job: dependency %s is not defined in current or prior stages",
-					spec.job.Name, c.jobs[i].job.Name))
+					spec.job.Name, a.jobs[i].job.Name))
 			}
-			spec.job.Dependencies = append(spec.job.Dependencies, c.jobs[i].job.Name)
+			spec.job.Dependencies = append(spec.job.Dependencies, a.jobs[i].job.Name)
 		}
 	}
 	return nil
 }
 
 // linkNeeds turns the names in needs into jobs.
-func (c *Config) linkNeeds(spec *jobSpec, n names) Diagnostics {
+func (a *assembly) linkNeeds(spec *jobSpec) Diagnostics {
 	for _, need := range spec.entry.needs {
-		found := n.find(need.Job)
+		found := a.find(need.Job)
 		if len(found) == 0 {
 			if need.Optional {
 				spec.addNeed(need, need.Job, -1)
 				continue
 			}
 			d := configError(need.pos, fmt.Sprintf("%s job: undefined need: %s", spec.job.Name, need.Job))
-			d[0].Hint = didYouMean(need.Job, c.baseNames())
+			d[0].Hint = didYouMean(need.Job, a.baseNames())
 			return d
 		}
+		a.size += len(found)
 		for _, i := range found {
-			name := c.jobs[i].job.Name
-			if c.jobs[i].job.StageIndex > spec.job.StageIndex {
+			name := a.jobs[i].job.Name
+			if a.jobs[i].job.StageIndex > spec.job.StageIndex {
 				return configError(need.pos, fmt.Sprintf("%s job: need %s is not defined in current or prior stages", spec.job.Name, name))
 			}
 			if utf8.RuneCountInString(name) > maxName {

@@ -2,7 +2,6 @@ package ciyaml
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
 )
@@ -49,10 +48,13 @@ func (c *Config) Pipeline(in Input) (*Plan, Diagnostics) {
 		if err != nil {
 			return nil, inputError(c.workflowPos, err)
 		}
+		if r.scope.overrun {
+			return nil, overrun(c.workflowPos)
+		}
 		if rule == nil || rule.when == "never" {
 			return nil, r.filtered(rule)
 		}
-		r.scope.workflow = rule.variables
+		r.scope.workflow = &rule.variables
 	}
 	return r.plan()
 }
@@ -100,13 +102,16 @@ func (r *run) plan() (*Plan, Diagnostics) {
 		Variables: overlay(c.root.list, r.scope.workflow),
 		Warnings:  c.warnings,
 	}
-	circles := r.scope.linked() || slices.ContainsFunc(r.scope.workflow, refers)
+	circles := r.scope.linked() || r.scope.workflow.refers()
 	var diags Diagnostics
 	stage, usual := -1, false
 	for _, chosen := range jobs {
 		job := r.job(chosen, plan.Variables)
+		if r.scope.overrun {
+			return nil, overrun(job.Pos)
+		}
 		diags = r.checkNeeds(diags, chosen.spec, &job, in)
-		if circles || chosen.spec.mayCircle || slices.ContainsFunc(r.scope.rule, refers) {
+		if circles || chosen.spec.mayCircle || r.scope.rule.refers() {
 			diags = r.checkVariables(diags, chosen)
 		}
 		if job.StageIndex != stage {
@@ -145,6 +150,9 @@ func (r *run) choose() ([]chosen, []bool, Diagnostics) {
 		if err != nil {
 			return nil, nil, inputError(spec.job.Pos, err)
 		}
+		if r.scope.overrun {
+			return nil, nil, overrun(spec.job.Pos)
+		}
 		if in[i] {
 			out = append(out, chosen{spec, rule})
 		}
@@ -158,11 +166,11 @@ func (r *run) job(chosen chosen, root []Variable) Job {
 	job, rule := chosen.spec.job, chosen.rule
 	r.scope.job, r.scope.rule = chosen.spec, nil
 	if rule != nil {
-		r.scope.rule = rule.variables
+		r.scope.rule = &rule.variables
 		applyRule(&job, rule)
 	}
-	if len(r.scope.workflow) > 0 {
-		job.Variables = overlay(root, chosen.spec.own.list)
+	if len(r.scope.workflow.variables()) > 0 {
+		job.Variables = overlay(root, &chosen.spec.own)
 	}
 	job.Variables = overlay(job.Variables, r.scope.rule)
 	if chosen.spec.tagged {
@@ -222,6 +230,11 @@ func (r *run) checkVariables(diags Diagnostics, chosen chosen) Diagnostics {
 		})
 	}
 	return diags
+}
+
+// overrun reports variables that refer to variables without end.
+func overrun(pos tree.Pos) Diagnostics {
+	return configError(pos, "The variables in tags and patterns are too big")
 }
 
 // inputError reports a failure of the Input's functions.

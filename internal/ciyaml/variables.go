@@ -15,10 +15,11 @@ type scope struct {
 	config   *Config
 	in       *Input
 	slots    []slot // by Config.slots
-	workflow []Variable
+	workflow *varSet
 	job      *jobSpec
-	rule     []Variable
-	spent    int // bytes of values put into texts so far
+	rule     *varSet
+	spent    int  // on values put into texts so far
+	overrun  bool // that was too much
 }
 
 // A slot says where in the input a variable is, counted from 1; 0 is nowhere.
@@ -54,7 +55,7 @@ func (s *scope) within(name string, override, predefined *Variable) *Variable {
 	if override != nil {
 		return override
 	}
-	if v := last(s.rule, name); v != nil {
+	if v := s.rule.find(name); v != nil {
 		return v
 	}
 	if s.job != nil {
@@ -62,7 +63,7 @@ func (s *scope) within(name string, override, predefined *Variable) *Variable {
 			return v
 		}
 	}
-	if v := last(s.workflow, name); v != nil {
+	if v := s.workflow.find(name); v != nil {
 		return v
 	}
 	if v := s.config.root.find(name); v != nil {
@@ -98,15 +99,22 @@ func (s *scope) value(name string) (string, bool) {
 	return "", false
 }
 
+// References to references can grow exponentially. Values may nest so deep, and
+// a pipeline may spend so much on them: their bytes, and something for each.
 const (
 	maxExpansionDepth = 20
-	maxExpansionBytes = 1 << 20 // of one pipeline: references to references can grow exponentially
+	expansionCost     = 16
+	maxExpansion      = 1 << 17
+	maxExpansionOfJob = 4 << 10 // more for each job
 )
 
 // expanded is the lookup for patterns and tags, which see values with the
 // references in them replaced where they are known.
 func (s *scope) expanded(depth int) expand.Lookup {
 	return func(name string) (string, bool) {
+		if s.overrun {
+			return "", false
+		}
 		v := s.find(name)
 		if v == nil {
 			return "", false
@@ -115,7 +123,8 @@ func (s *scope) expanded(depth int) expand.Lookup {
 		if depth < maxExpansionDepth && refers(*v) {
 			value = expand.Existing(value, s.expanded(depth+1))
 		}
-		if s.spent += len(value); s.spent > maxExpansionBytes {
+		if s.spent += len(value) + expansionCost; s.spent > maxExpansion+maxExpansionOfJob*len(s.config.jobs) {
+			s.overrun = true
 			return "", false
 		}
 		return value, true
@@ -141,8 +150,8 @@ func (s *scope) linked() bool {
 // circle, nil if none do. A variable that names itself is no circle: its
 // reference is left to the runner.
 func (s *scope) circle() []string {
-	w := walk{scope: s, seen: map[string]bool{}}
-	lists := [][]Variable{s.config.root.list, s.workflow, nil, s.rule, s.in.Overrides}
+	w := walk{scope: s, seen: map[string]int{}}
+	lists := [][]Variable{s.config.root.list, s.workflow.variables(), nil, s.rule.variables(), s.in.Overrides}
 	if s.job != nil {
 		lists[2] = s.job.own.list
 	}
@@ -161,18 +170,22 @@ func (s *scope) circle() []string {
 // walk follows the references of variables.
 type walk struct {
 	scope *scope
-	seen  map[string]bool
+	seen  map[string]int // 1 on the way, 2 done
 	way   []string
 }
 
 func (w *walk) visit(name string) []string {
-	if i := slices.Index(w.way, name); i >= 0 {
-		return w.way[i:]
-	}
-	v := w.scope.find(name)
-	if w.seen[name] || v == nil || !refers(*v) {
+	switch w.seen[name] {
+	case 1:
+		return w.way[slices.Index(w.way, name):]
+	case 2:
 		return nil
 	}
+	v := w.scope.find(name)
+	if v == nil || !refers(*v) {
+		return nil
+	}
+	w.seen[name] = 1
 	w.way = append(w.way, name)
 	for _, next := range expand.Names(v.Value) {
 		if next == name {
@@ -183,27 +196,34 @@ func (w *walk) visit(name string) []string {
 		}
 	}
 	w.way = w.way[:len(w.way)-1]
-	w.seen[name] = true
+	w.seen[name] = 2
 	return nil
 }
 
-// overlay returns base with the lists laid over it, in new memory; base itself
-// when there is nothing to lay over it.
-func overlay(base []Variable, lists ...[]Variable) []Variable {
-	n := 0
-	for _, list := range lists {
-		n += len(list)
-	}
-	if n == 0 {
+// overlay returns base with over laid upon it, in new memory; base itself when
+// there is nothing to lay upon it.
+func overlay(base []Variable, over *varSet) []Variable {
+	if over == nil || len(over.list) == 0 {
 		return base
 	}
-	out := append(make([]Variable, 0, len(base)+n), base...)
-	for _, list := range lists {
-		for _, v := range list {
-			if old := last(out, v.Key); old != nil {
-				*old = v
-				continue
-			}
+	out := append(make([]Variable, 0, len(base)+len(over.list)), base...)
+	replaced := 0
+	for i := range base {
+		if v := over.find(base[i].Key); v != nil {
+			out[i] = *v
+			replaced++
+		}
+	}
+	if replaced == len(over.list) {
+		return out
+	}
+	has := func(key string) bool { return last(base, key) != nil }
+	if len(base)*len(over.list) > 1000 {
+		old := newVarSet(base)
+		has = func(key string) bool { return old.find(key) != nil }
+	}
+	for _, v := range over.list {
+		if !has(v.Key) {
 			out = append(out, v)
 		}
 	}
