@@ -41,6 +41,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		if now := e.now(); now.Sub(swept) >= sweepEvery {
 			swept = now
 			e.report(ctx, "drop lost jobs", e.dropLost(ctx))
+			e.report(ctx, "remove expired artifacts", e.removeExpired(ctx))
 			e.report(ctx, "empty trash", e.emptyTrash(ctx))
 		}
 	}
@@ -81,7 +82,21 @@ func (e *Engine) dropLost(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// emptyTrash removes blobs and repositories whose rows are gone.
+// removeExpired removes the artifacts whose time is over.
+func (e *Engine) removeExpired(ctx context.Context) error {
+	expired, err := e.view.ExpiredArtifacts(ctx, e.now(), trashAtOnce)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, job := range expired {
+		_, err := e.store.DeleteArtifacts(ctx, job)
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
+// emptyTrash removes blobs, logs and repositories whose rows are gone.
 func (e *Engine) emptyTrash(ctx context.Context) error {
 	items, err := e.view.Trash(ctx, trashAtOnce)
 	if err != nil {
@@ -94,6 +109,11 @@ func (e *Engine) emptyTrash(ctx context.Context) error {
 		switch item.Kind {
 		case "blob":
 			err = e.blobs.Delete(ctx, item.Key)
+		case "log":
+			var id int64
+			if _, err = fmt.Sscan(item.Key, &id); err == nil {
+				err = e.traces.Erase(ctx, id)
+			}
 		case "repository":
 			var id int64
 			if _, err = fmt.Sscan(item.Key, &id); err == nil {

@@ -14,7 +14,7 @@ import (
 // PlayJob starts a manual or delayed job now, with variables of its own. GitLab's
 // Jobs API, "Run a job". Errors: ci.BadRequest("Unplayable Job"), ci.Forbidden.
 func (e *Engine) PlayJob(ctx context.Context, c Caller, project ci.Project, id ci.JobID, variables []ci.Variable) (ci.Job, error) {
-	job, err := e.projectJob(ctx, project, id)
+	job, err := e.ProjectJob(ctx, project, id)
 	if err != nil {
 		return ci.Job{}, err
 	}
@@ -43,7 +43,7 @@ func (e *Engine) PlayJob(ctx context.Context, c Caller, project ci.Project, id c
 // RetryJob makes a new row for a job that has ended and gives that row. Errors:
 // ci.Forbidden("Job is not retryable").
 func (e *Engine) RetryJob(ctx context.Context, c Caller, project ci.Project, id ci.JobID) (ci.Job, error) {
-	job, err := e.projectJob(ctx, project, id)
+	job, err := e.ProjectJob(ctx, project, id)
 	if err != nil {
 		return ci.Job{}, err
 	}
@@ -76,7 +76,7 @@ func (e *Engine) currentJob(ctx context.Context, pipeline ci.PipelineID, name st
 // CancelJob ends a job: at once if no runner holds it or the runner cannot wind
 // it down, else through canceling. force ends a canceling job, for maintainers.
 func (e *Engine) CancelJob(ctx context.Context, c Caller, project ci.Project, id ci.JobID, force bool) (ci.Job, error) {
-	job, err := e.projectJob(ctx, project, id)
+	job, err := e.ProjectJob(ctx, project, id)
 	if err != nil {
 		return ci.Job{}, err
 	}
@@ -99,17 +99,12 @@ func (e *Engine) CancelJob(ctx context.Context, c Caller, project ci.Project, id
 // EraseJob removes the log and the artifacts of a job that has ended. Errors:
 // ci.Forbidden("Job is not erasable!").
 func (e *Engine) EraseJob(ctx context.Context, c Caller, project ci.Project, id ci.JobID) (ci.Job, error) {
-	job, err := e.projectJob(ctx, project, id)
+	job, err := e.ProjectJob(ctx, project, id)
 	if err != nil {
 		return ci.Job{}, err
 	}
-	actor, err := e.Actor(ctx, c, project)
-	if err != nil {
+	if err := e.mayErase(ctx, c, project, job); err != nil {
 		return ci.Job{}, err
-	}
-	own := job.UserID == c.User.ID && !job.Protected && auth.Allow(actor, auth.CancelBuild, project) == auth.Allowed
-	if !own && auth.Allow(actor, auth.EraseBuild, project) != auth.Allowed {
-		return ci.Job{}, ci.Forbidden("")
 	}
 	if !job.Status.Complete() || !job.ErasedAt.IsZero() {
 		return ci.Job{}, ci.Forbidden("Job is not erasable!")
@@ -123,82 +118,29 @@ func (e *Engine) EraseJob(ctx context.Context, c Caller, project ci.Project, id 
 	return e.view.Job(ctx, id)
 }
 
-// RetryPipeline retries the failed and canceled jobs of a pipeline.
-func (e *Engine) RetryPipeline(ctx context.Context, c Caller, project ci.Project, id ci.PipelineID) (ci.Pipeline, error) {
-	return e.changePipeline(ctx, c, project, id, auth.UpdatePipeline, func(s *ci.Snapshot) (ci.Changes, error) {
-		return flow.RetryPipeline(s, c.User.ID, e.now())
-	})
-}
-
-// CancelPipeline cancels every job of a pipeline that can be.
-func (e *Engine) CancelPipeline(ctx context.Context, c Caller, project ci.Project, id ci.PipelineID) (ci.Pipeline, error) {
-	return e.changePipeline(ctx, c, project, id, auth.CancelPipeline, func(s *ci.Snapshot) (ci.Changes, error) {
-		return flow.CancelPipeline(s, e.now())
-	})
-}
-
-func (e *Engine) changePipeline(ctx context.Context, c Caller, project ci.Project, id ci.PipelineID, action auth.Action,
-	decide func(*ci.Snapshot) (ci.Changes, error),
-) (ci.Pipeline, error) {
-	pipeline, err := e.ProjectPipeline(ctx, project, id)
-	if err != nil {
-		return ci.Pipeline{}, err
-	}
-	if err := e.mayOnRef(ctx, c, project, pipeline.Ref, pipeline.Tag, action); err != nil {
-		return ci.Pipeline{}, err
-	}
-	if _, err := e.change(ctx, id, decide); err != nil {
-		return ci.Pipeline{}, err
-	}
-	return e.view.Pipeline(ctx, id)
-}
-
-// DeletePipeline removes a pipeline with its jobs, logs and artifacts; jobs that
-// run are canceled first. Owners only.
-func (e *Engine) DeletePipeline(ctx context.Context, c Caller, project ci.Project, id ci.PipelineID) error {
-	if _, err := e.ProjectPipeline(ctx, project, id); err != nil {
-		return err
-	}
-	if _, err := e.Authorize(ctx, c, project, auth.DestroyPipeline); err != nil {
-		return err
-	}
-	defer e.lock(id)()
-	s, err := e.view.Snapshot(ctx, id)
+// mayErase checks the right to erase a job, which depends on who started it and on
+// its ref.
+func (e *Engine) mayErase(ctx context.Context, c Caller, project ci.Project, job ci.Job) error {
+	actor, err := e.Actor(ctx, c, project)
 	if err != nil {
 		return err
 	}
-	held := 0
-	var jobs []int64
-	for i := range s.Jobs {
-		jobs = append(jobs, int64(s.Jobs[i].ID))
-		if s.Jobs[i].Status.Executing() {
-			held++
-		}
+	pipeline, err := e.view.Pipeline(ctx, job.PipelineID)
+	if err != nil {
+		return err
 	}
-	if err := e.store.DeletePipeline(ctx, id); err != nil {
-		return fmt.Errorf("delete pipeline %d: %w", id, err)
+	protections, err := e.view.Protections(ctx, project.ID)
+	if err != nil {
+		return fmt.Errorf("read protections of project %d: %w", project.ID, err)
 	}
-	if err := e.traces.Delete(ctx, jobs); err != nil {
-		return fmt.Errorf("delete logs of pipeline %d: %w", id, err)
+	if !auth.MayErase(actor, project, job, pipeline, protections) {
+		return ci.Forbidden("")
 	}
-	e.hub.WakePipeline(id)
 	return nil
 }
 
-// ProjectPipeline loads a pipeline of this project; another project's is unknown.
-func (e *Engine) ProjectPipeline(ctx context.Context, project ci.Project, id ci.PipelineID) (ci.Pipeline, error) {
-	pipeline, err := e.view.Pipeline(ctx, id)
-	if err != nil {
-		return ci.Pipeline{}, err
-	}
-	if pipeline.ProjectID != project.ID {
-		return ci.Pipeline{}, ci.NoRecord()
-	}
-	return pipeline, nil
-}
-
-// projectJob loads a job of this project; another project's is unknown.
-func (e *Engine) projectJob(ctx context.Context, project ci.Project, id ci.JobID) (ci.Job, error) {
+// ProjectJob loads a job of this project; another project's is unknown.
+func (e *Engine) ProjectJob(ctx context.Context, project ci.Project, id ci.JobID) (ci.Job, error) {
 	job, err := e.view.Job(ctx, id)
 	if err != nil {
 		return ci.Job{}, err

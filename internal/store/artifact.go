@@ -100,6 +100,14 @@ func (db *DB) KeepArtifacts(ctx context.Context, job ci.JobID) error {
 	})
 }
 
+// ExpireArtifacts lets the artifacts of a project expire at a time, unless they are
+// to be kept.
+func (db *DB) ExpireArtifacts(ctx context.Context, project ci.ProjectID, when time.Time) error {
+	return db.write(ctx, fmt.Sprintf("expire artifacts of project %d", project), func(tx *Tx) error {
+		return tx.exec(`update jobs set artifacts_expire_at = $2 where project_id = $1 and artifacts_expire_at > $2`, project, micros(when))
+	})
+}
+
 // ExpiredArtifacts lists jobs whose artifacts have expired, at most limit.
 func (v *View) ExpiredArtifacts(ctx context.Context, now time.Time, limit int) ([]ci.JobID, error) {
 	return list(ctx, v, "expired artifacts", scanInto[ci.JobID], `

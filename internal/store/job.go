@@ -63,6 +63,7 @@ type JobFilter struct {
 	ProjectID  ci.ProjectID
 	PipelineID ci.PipelineID
 	Statuses   []ci.Status
+	Ref        string   // of their pipeline, by its short name; beside ProjectID
 	Retried    bool     // superseded jobs too
 	BeforeID   ci.JobID // only older ones, for paging by key
 	Limit      int      // 0: all
@@ -82,6 +83,9 @@ func (v *View) Jobs(ctx context.Context, f JobFilter) ([]ci.Job, int, error) {
 	}
 	if len(f.Statuses) > 0 {
 		q.and(`j.status in {texts $}`, text(f.Statuses))
+	}
+	if f.Ref != "" {
+		q.and(`j.pipeline_id in (select p.id from pipelines p where p.project_id = $ and p.ref = $)`, f.ProjectID, f.Ref)
 	}
 	if !f.Retried {
 		q.and(`not j.retried`)

@@ -23,6 +23,21 @@ func (v *View) Pipeline(ctx context.Context, id ci.PipelineID) (ci.Pipeline, err
 	return one(ctx, v, "pipeline", scanPipeline, `select `+pipelineColumns+` from pipelines p where p.id = $1`, id)
 }
 
+// PipelinesByID reads several pipelines. Those that are not there are not in the
+// map.
+func (v *View) PipelinesByID(ctx context.Context, ids []ci.PipelineID) (map[ci.PipelineID]ci.Pipeline, error) {
+	found, err := list(ctx, v, "pipelines", scanPipeline, `
+		select `+pipelineColumns+` from pipelines p where p.id in {ints $1}`, integers(ids))
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[ci.PipelineID]ci.Pipeline, len(found))
+	for _, p := range found {
+		byID[p.ID] = p
+	}
+	return byID, nil
+}
+
 // PipelineByUID finds the pipeline whose creation had an unknown outcome.
 func (v *View) PipelineByUID(ctx context.Context, uid string) (ci.Pipeline, error) {
 	return one(ctx, v, "pipeline", scanPipeline, `select `+pipelineColumns+` from pipelines p where p.uid = $1`, uid)

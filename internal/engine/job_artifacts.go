@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lanyard-ci/lanyard/internal/auth"
+	"github.com/lanyard-ci/lanyard/internal/ci"
+)
+
+// KeepArtifacts takes the expiry away from the artifacts of a job. GitLab's Job
+// artifacts API, "Keep artifacts". Errors: ci.NotFound when it has none.
+func (e *Engine) KeepArtifacts(ctx context.Context, c Caller, project ci.Project, id ci.JobID) (ci.Job, error) {
+	job, err := e.artifactsToChange(ctx, c, project, id, auth.KeepJobArtifacts)
+	if err != nil {
+		return ci.Job{}, err
+	}
+	if _, err := e.Archive(ctx, job); err != nil {
+		return ci.Job{}, err
+	}
+	if err := e.store.KeepArtifacts(ctx, id); err != nil {
+		return ci.Job{}, fmt.Errorf("keep artifacts of job %d: %w", id, err)
+	}
+	return e.view.Job(ctx, id)
+}
+
+// DeleteArtifacts removes the artifacts of a job but not its log. GitLab's Job
+// artifacts API, "Delete job artifacts".
+func (e *Engine) DeleteArtifacts(ctx context.Context, c Caller, project ci.Project, id ci.JobID) error {
+	if _, err := e.artifactsToChange(ctx, c, project, id, auth.DeleteJobArtifact); err != nil {
+		return err
+	}
+	if _, err := e.store.DeleteArtifacts(ctx, id); err != nil {
+		return fmt.Errorf("delete artifacts of job %d: %w", id, err)
+	}
+	return nil
+}
+
+// DeleteProjectArtifacts lets all artifacts of a project expire now, those that
+// were to be kept aside, as GitLab does: the loop that removes expired ones does
+// the rest.
+func (e *Engine) DeleteProjectArtifacts(ctx context.Context, c Caller, project ci.Project) error {
+	if _, err := e.Authorize(ctx, c, project, auth.DeleteJobArtifact); err != nil {
+		return err
+	}
+	if err := e.store.ExpireArtifacts(ctx, project.ID, e.now()); err != nil {
+		return fmt.Errorf("expire artifacts of project %d: %w", project.ID, err)
+	}
+	return nil
+}
+
+// artifactsToChange loads a job whose artifacts the caller may change.
+func (e *Engine) artifactsToChange(ctx context.Context, c Caller, project ci.Project, id ci.JobID, action auth.Action) (ci.Job, error) {
+	job, err := e.ProjectJob(ctx, project, id)
+	if err != nil {
+		return ci.Job{}, err
+	}
+	_, err = e.Authorize(ctx, c, project, action)
+	return job, err
+}
