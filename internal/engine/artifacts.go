@@ -17,6 +17,9 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/store"
 )
 
+// archive is the type of the artifact that later jobs and people download.
+const archive = "archive"
+
 // An Upload is an artifact on its way in (contract/runner-protocol.md 7).
 type Upload struct {
 	Type     string // archive, junit, …; empty: archive
@@ -54,7 +57,7 @@ func (e *Engine) SaveArtifact(ctx context.Context, id ci.JobID, token string, u 
 		return fmt.Errorf("store artifact of job %d: %w", id, err)
 	}
 	artifact := ci.Artifact{
-		JobID: id, ProjectID: job.ProjectID, Type: orText(u.Type, "archive"), Format: orText(u.Format, "zip"),
+		JobID: id, ProjectID: job.ProjectID, Type: orText(u.Type, archive), Format: orText(u.Format, "zip"),
 		Name: cleanName(u.Name), Size: size, SHA256: hash.Sum(nil), BlobKey: key, ExpireIn: u.ExpireIn,
 	}
 	for _, planned := range spec.Artifacts {
@@ -167,7 +170,7 @@ func (e *Engine) Archive(ctx context.Context, job ci.Job) (ci.Artifact, error) {
 	if expired(job, e.now()) {
 		return ci.Artifact{}, ci.NotFound("")
 	}
-	artifact, err := e.view.Artifact(ctx, job.ID, "archive")
+	artifact, err := e.view.Artifact(ctx, job.ID, archive)
 	if ci.IsNotFound(err) {
 		return ci.Artifact{}, ci.NotFound("")
 	}

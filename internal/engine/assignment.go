@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/store"
 )
 
 // An Assignment is a job on its way to a runner, with all that the payload is
@@ -16,10 +18,18 @@ type Assignment struct {
 	Job          ci.Job
 	Pipeline     ci.Pipeline
 	Project      ci.Project
+	User         ci.User // as whom the job runs
+	Runner       ci.Runner
 	Spec         ci.Spec
 	Token        string
 	Variables    []ci.Variable // final list in order of precedence, keys are unique
 	Dependencies []Dependency
+	RefGone      bool // the branch or tag is not there any more; the commit is
+
+	// For people who watch queues: how many the runner found with work in them, how
+	// many jobs it tried to take for this one, and how many jobs of the project are
+	// running besides it.
+	QueueSize, QueueDepth, Running int
 }
 
 // A Dependency is an earlier job whose artifacts the job gets.
@@ -34,25 +44,23 @@ type missingDependency struct{ job string }
 // Error names the job whose artifacts are missing.
 func (m *missingDependency) Error() string { return "artifacts of job " + m.job + " are gone" }
 
-// assignment gathers what a runner gets for a job that it has just taken.
-func (e *Engine) assignment(ctx context.Context, s *ci.Snapshot, job ci.Job, runner ci.Runner) (*Assignment, error) {
-	project, err := e.view.Project(ctx, job.ProjectID)
-	if err != nil {
-		return nil, fmt.Errorf("load project of job %d: %w", job.ID, err)
-	}
-	spec, err := e.Spec(ctx, job)
-	if err != nil {
-		return nil, err
-	}
-	a := &Assignment{Job: job, Pipeline: s.Pipeline, Project: project, Spec: spec}
+// complete gathers the rest of what a runner gets for a job that it has just taken.
+func (e *Engine) complete(ctx context.Context, a *Assignment, job ci.Job, head store.QueueHead) (err error) {
+	a.Job, a.Running = job, int(head.Running)
 	a.Token = e.keys.JobToken(int64(job.ID), job.TokenNonce)
-	if a.Dependencies, err = e.dependencies(ctx, s, job); err != nil {
-		return nil, err
+	if a.Project, err = e.view.Project(ctx, job.ProjectID); err != nil {
+		return fmt.Errorf("load project of job %d: %w", job.ID, err)
 	}
-	if a.Variables, err = e.jobVariables(ctx, a, runner); err != nil {
-		return nil, err
+	prefix := ci.BranchPrefix
+	if a.Pipeline.Tag {
+		prefix = ci.TagPrefix
 	}
-	return a, nil
+	_, err = e.view.Ref(ctx, job.ProjectID, prefix+a.Pipeline.Ref)
+	if a.RefGone = ci.IsNotFound(err); err != nil && !a.RefGone {
+		return fmt.Errorf("look up ref of job %d: %w", job.ID, err)
+	}
+	a.Variables, err = e.jobVariables(ctx, a)
+	return err
 }
 
 // Spec reads what a job executes.
@@ -118,7 +126,7 @@ func (e *Engine) dependencies(ctx context.Context, s *ci.Snapshot, job ci.Job) (
 			return nil, &missingDependency{earlier.Name}
 		}
 		for _, artifact := range artifacts[earlier.ID] {
-			if artifact.Type == "archive" {
+			if artifact.Type == archive {
 				list = append(list, Dependency{Job: earlier, Archive: artifact})
 			}
 		}
@@ -129,23 +137,13 @@ func (e *Engine) dependencies(ctx context.Context, s *ci.Snapshot, job ci.Job) (
 // feeds reports whether artifacts of earlier go to job.
 func feeds(earlier, job ci.Job) bool {
 	if job.Plan.Dependencies != nil {
-		return named(job.Plan.Dependencies, earlier)
+		return slices.Contains(job.Plan.Dependencies, earlier.Name)
 	}
 	if !job.Plan.DAG {
 		return earlier.StageIndex < job.StageIndex
 	}
 	for _, need := range job.Plan.Needs {
 		if need.Artifacts && need.Job == earlier.Name {
-			return true
-		}
-	}
-	return false
-}
-
-// named reports whether a list of names means the job.
-func named(names []string, job ci.Job) bool {
-	for _, name := range names {
-		if name == job.Name {
 			return true
 		}
 	}

@@ -105,11 +105,17 @@ type Engine struct {
 	commits  *recent[commitKey, commitInfo]
 	managers *recent[managerKey, ci.RunnerManager]
 	contacts *recent[ci.JobID, time.Time] // when the last contact of a running job was written down
+	heard    *recent[int64, time.Time]    // when the last contact of a runner's machine by a job was written down
 	loading  singleflight.Group           // one load of a configuration at a time
+	claims   claims
 
 	mu    sync.Mutex // protects locks
 	locks map[ci.PipelineID]*pipelineLock
 }
+
+// manyRunners is for how many machines and held jobs the last contact is kept in
+// memory; for more, contacts are written down more often than need be.
+const manyRunners = 4096
 
 // New checks the configuration and makes an Engine. It starts nothing: see Run.
 func New(c Config) (*Engine, error) {
@@ -124,7 +130,10 @@ func New(c Config) (*Engine, error) {
 	return &Engine{
 		store: c.Store, view: c.Store.View(), git: c.Git, blobs: c.Blobs, traces: c.Traces, hub: c.Hub, keys: c.Keys,
 		now: c.Now, rand: c.Rand, log: c.Logger, limits: limits, urls: c.URLs,
-		configs: newRecent[configKey, *loadedConfig](limits.CachedConfigs), commits: newRecent[commitKey, commitInfo](4 * limits.CachedConfigs),
+		passwords: auth.NewPasswords(c.Rand),
+		configs:   newRecent[configKey, *loadedConfig](limits.CachedConfigs), commits: newRecent[commitKey, commitInfo](4 * limits.CachedConfigs),
+		managers: newRecent[managerKey, ci.RunnerManager](manyRunners), contacts: newRecent[ci.JobID, time.Time](manyRunners),
+		heard: newRecent[int64, time.Time](manyRunners),
 		locks: map[ci.PipelineID]*pipelineLock{},
 	}, nil
 }

@@ -15,14 +15,10 @@ import (
 // jobVariables is the final list of a job, in GitLab's order of precedence (later
 // ones win): predefined, YAML, user, pipeline, given when it was played
 // (contract/trigger-api.md 7, contract/ci-yaml.md 5.1).
-func (e *Engine) jobVariables(ctx context.Context, a *Assignment, runner ci.Runner) ([]ci.Variable, error) {
+func (e *Engine) jobVariables(ctx context.Context, a *Assignment) ([]ci.Variable, error) {
 	commit, err := e.commit(ctx, a.Project.ID, a.Pipeline.SHA)
 	if err != nil {
 		return nil, err
-	}
-	user, err := e.view.User(ctx, a.Job.UserID)
-	if err != nil {
-		return nil, fmt.Errorf("load user of job %d: %w", a.Job.ID, err)
 	}
 	given, err := e.PipelineVariables(ctx, a.Pipeline)
 	if err != nil {
@@ -38,8 +34,8 @@ func (e *Engine) jobVariables(ctx context.Context, a *Assignment, runner ci.Runn
 	}
 	list := mergeVariables(
 		e.serverVariables(), e.projectVariables(a.Project), e.commitVariables(a.Pipeline, commit),
-		e.storedPipelineVariables(a, short), e.ownVariables(a), runnerVariables(runner),
-		a.Spec.Variables, userVariables(user), secret(given), secret(played),
+		e.storedPipelineVariables(a, short), e.ownVariables(a), runnerVariables(a.Runner),
+		a.Spec.Variables, userVariables(a.User), secret(given), secret(played),
 	)
 	return expandVariables(list), nil
 }

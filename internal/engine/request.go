@@ -6,10 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
+	"sync"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
-	"github.com/lanyard-ci/lanyard/internal/flow"
 	"github.com/lanyard-ci/lanyard/internal/store"
 )
 
@@ -18,15 +17,20 @@ type RunnerContact struct {
 	Runner   ci.Runner
 	Manager  ci.RunnerManager
 	Features map[string]bool // what it can do, as it says itself
+	Reach    *Reach          // learns which projects the runner does not work for; may be nil
 }
 
-// maxCandidates is how many queue heads one request looks at
-// (decisions: queue, 18).
+// maxCandidates is how many jobs one request tries to take, and how many of a
+// queue it looks at (decisions: queue, 18).
 const maxCandidates = 45
 
 // RequestJob gives the next job that this runner may take, or nil. Fair between
 // projects: the one with the fewest running jobs first, then the oldest job.
-// Losing a race for one job only means to try the next.
+// Losing a race for one job only means to try the next. A job that was taken while
+// ctx ended is given back, and the error is that of ctx.
+//
+// Errors: ci.KindConflict when too many candidates were lost to others; the
+// runner asks again (contract/runner-protocol.md 3).
 func (e *Engine) RequestJob(ctx context.Context, c RunnerContact) (*Assignment, error) {
 	if c.Runner.Paused {
 		return nil, nil
@@ -38,42 +42,44 @@ func (e *Engine) RequestJob(ctx context.Context, c RunnerContact) (*Assignment, 
 	slices.SortFunc(heads, func(a, b store.QueueHead) int {
 		return cmp.Or(cmp.Compare(a.Running, b.Running), cmp.Compare(a.JobID, b.JobID))
 	})
-	looked := 0
+	search := &search{engine: e, contact: c, waiting: len(heads)}
 	for _, head := range heads {
-		queue, err := ci.ParseQueue(head.Key)
+		within, err := e.withinReach(ctx, c, head)
 		if err != nil {
 			return nil, err
 		}
-		if !c.Runner.May(queue.Tags, queue.Protected) {
+		if !within {
 			continue
 		}
-		serves, err := e.serves(ctx, c.Runner, queue.ProjectID)
-		if err != nil {
-			return nil, err
-		}
-		if !serves {
-			continue
-		}
-		if looked++; looked > maxCandidates {
-			break
-		}
-		assignment, err := e.take(ctx, c, head)
-		if err != nil {
-			return nil, err
-		}
-		if assignment != nil {
-			return assignment, nil
+		if a, err := search.queue(ctx, head); a != nil || err != nil {
+			return a, err
 		}
 	}
 	return nil, nil
 }
 
-// Serves reports whether a runner works for a project: instance runners for all
+// withinReach reports whether the runner may take jobs from the queue of head.
+func (e *Engine) withinReach(ctx context.Context, c RunnerContact, head store.QueueHead) (bool, error) {
+	queue, err := ci.ParseQueue(head.Key)
+	if err != nil {
+		return false, err
+	}
+	if !c.Runner.May(queue.Tags, queue.Protected) {
+		return false, nil
+	}
+	serves, err := e.serves(ctx, c.Runner, queue.ProjectID)
+	if err == nil && !serves && c.Reach != nil {
+		c.Reach.exclude(queue.ProjectID)
+	}
+	return serves, err
+}
+
+// serves reports whether a runner works for a project: instance runners for all
 // that want them, group runners for all below the group, project runners for
 // theirs (contract/runner-protocol.md 10).
 func (e *Engine) serves(ctx context.Context, runner ci.Runner, id ci.ProjectID) (bool, error) {
-	if runner.Type == ci.ProjectRunner {
-		return slices.Contains(runner.ProjectIDs, id), nil
+	if runner.Type == ci.ProjectRunner && !slices.Contains(runner.ProjectIDs, id) {
+		return false, nil
 	}
 	project, err := e.view.Project(ctx, id)
 	if ci.IsNotFound(err) {
@@ -82,11 +88,13 @@ func (e *Engine) serves(ctx context.Context, runner ci.Runner, id ci.ProjectID) 
 	if err != nil {
 		return false, fmt.Errorf("load project of a pending job: %w", err)
 	}
-	if project.BuildsAccess == ci.AccessDisabled {
+	switch {
+	case project.BuildsAccess == ci.AccessDisabled:
 		return false, nil
-	}
-	if runner.Type == ci.InstanceRunner {
+	case runner.Type == ci.InstanceRunner:
 		return project.SharedRunners, nil
+	case runner.Type == ci.ProjectRunner:
+		return true, nil
 	}
 	ancestors, err := e.view.Ancestors(ctx, project.NamespaceID)
 	if err != nil {
@@ -95,119 +103,88 @@ func (e *Engine) serves(ctx context.Context, runner ci.Runner, id ci.ProjectID) 
 	return slices.Contains(ancestors, runner.NamespaceID), nil
 }
 
-// take claims one job. It returns nil when somebody else was faster, or when the
-// job turned out to be one that must fail instead of run.
-func (e *Engine) take(ctx context.Context, c RunnerContact, head store.QueueHead) (*Assignment, error) {
-	nonce, digest := e.newJobToken(head.JobID)
-	var after ci.Job
-	var snapshot *ci.Snapshot
-	_, err := e.change(ctx, head.PipelineID, func(s *ci.Snapshot) (ci.Changes, error) {
-		snapshot = s
-		if reason, err := e.unfit(ctx, s, head.JobID, c); err != nil {
-			return ci.Changes{}, err
-		} else if reason != "" {
-			after = ci.Job{}
-			return flow.Drop(s, head.JobID, reason, e.now())
+// A search is one look through the queues.
+type search struct {
+	engine  *Engine
+	contact RunnerContact
+	waiting int // queues with work
+	looked  int // jobs that it tried to take
+}
+
+// queue tries the jobs of a queue from its head on. Those that another request of
+// this process is about to take are left to it, so that many runners that ask at
+// once take as many jobs side by side instead of racing for the first one.
+func (s *search) queue(ctx context.Context, head store.QueueHead) (*Assignment, error) {
+	e, candidates := s.engine, []store.QueueHead{head}
+	for len(candidates) > 0 {
+		var last ci.JobID
+		for _, candidate := range candidates {
+			last = candidate.JobID
+			release, free := e.claims.reserve(candidate.JobID)
+			if !free {
+				continue
+			}
+			if s.looked++; s.looked > maxCandidates {
+				release()
+				return nil, ci.Busy("%d jobs were taken by others", maxCandidates)
+			}
+			a, err := s.take(ctx, candidate)
+			release()
+			if a != nil || err != nil {
+				return a, err
+			}
 		}
-		changes, err := flow.Take(s, head.JobID, flow.Claim{
-			Runner: c.Runner.ID, Manager: c.Manager.ID, Graceful: c.Features["cancel_gracefully"],
-			Timeout: c.Runner.MaximumTimeout, TokenNonce: nonce, TokenDigest: digest,
-		}, e.now())
-		if err == nil {
-			after = changed(changes, head.JobID)
+		var err error
+		if candidates, err = e.view.PendingJobs(ctx, head.Key, last, maxCandidates); err != nil {
+			return nil, fmt.Errorf("read pending jobs: %w", err)
 		}
-		return changes, err
-	})
-	switch {
-	case ci.KindOf(err) == ci.KindConflict || ci.IsNotFound(err):
+	}
+	return nil, nil
+}
+
+// take claims one job, and wakes another runner for it if it could not find out
+// whether it did: one that left the job to this request may be waiting.
+func (s *search) take(ctx context.Context, candidate store.QueueHead) (*Assignment, error) {
+	e := s.engine
+	a, err := e.take(ctx, s.contact, candidate)
+	if err != nil {
+		if queue, parseErr := ci.ParseQueue(candidate.Key); parseErr == nil {
+			e.hub.WakeQueue(queue, 1)
+		}
+		return nil, err
+	}
+	if a == nil {
 		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("take job %d: %w", head.JobID, err)
-	case after.ID == 0:
-		return nil, nil
 	}
-	assignment, err := e.assignment(ctx, snapshot, after, c.Runner)
-	if err != nil {
-		return nil, errors.Join(err, e.DropJob(context.WithoutCancel(ctx), after.ID, ci.SchedulerFailure))
+	if cause := ctx.Err(); cause != nil { // the client went away while the job was being taken
+		return nil, errors.Join(cause, e.Unassign(context.WithoutCancel(ctx), a.Job.ID))
 	}
-	return assignment, nil
+	a.QueueSize, a.QueueDepth = s.waiting, s.looked
+	return a, nil
 }
 
-// unfit says why a job that is offered must fail instead of run; "" if it is fit
-// (contract/runner-protocol.md 3, checks before assignment).
-func (e *Engine) unfit(ctx context.Context, s *ci.Snapshot, id ci.JobID, c RunnerContact) (ci.FailureReason, error) {
-	job := s.Job(id)
-	if job == nil || job.Status != ci.Pending {
-		return "", nil
-	}
-	user, err := e.view.User(ctx, job.UserID)
-	if err != nil && !ci.IsNotFound(err) {
-		return "", fmt.Errorf("load user of job %d: %w", id, err)
-	}
-	if err != nil || user.State == ci.UserBlocked {
-		return ci.UserBlockedFailure, nil
-	}
-	spec, err := e.Spec(ctx, *job)
-	if err != nil {
-		return "", err
-	}
-	if !supports(c.Features, *job, spec) {
-		return ci.RunnerUnsupported, nil
-	}
-	_, err = e.dependencies(ctx, s, *job)
-	var missing *missingDependency
-	if errors.As(err, &missing) {
-		return ci.MissingDependencyFailure, nil
-	}
-	return "", err
+// claims are the jobs that requests of this process are about to take. The zero
+// value is ready to use.
+type claims struct {
+	mu   sync.Mutex // protects jobs
+	jobs map[ci.JobID]bool
 }
 
-// supports reports whether a runner announced every feature that the job needs. A
-// runner that announces nothing at all is taken at its word that it can do all.
-func supports(features map[string]bool, job ci.Job, spec ci.Spec) bool {
-	if len(features) == 0 {
-		return true
+// reserve reports whether nobody else is about to take a job; if so, it is the
+// caller's until release.
+func (c *claims) reserve(id ci.JobID) (release func(), free bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.jobs[id] {
+		return nil, false
 	}
-	needs := func(feature string, is bool) bool { return !is || features[feature] }
-	reports := slices.ContainsFunc(spec.Artifacts, func(a ci.ArtifactSpec) bool { return a.Type != "archive" })
-	exclude := slices.ContainsFunc(spec.Artifacts, func(a ci.ArtifactSpec) bool { return len(a.Exclude) > 0 })
-	fallback := slices.ContainsFunc(spec.Cache, func(c ci.CacheSpec) bool { return len(c.FallbackKeys) > 0 })
-	return needs("upload_multiple_artifacts", reports) && needs("artifacts_exclude", exclude) &&
-		needs("fallback_cache_keys", fallback) &&
-		needs("return_exit_code", len(job.Plan.ExitCodes) > 0 || len(job.Plan.RetryCodes) > 0)
-}
-
-// changed finds a job among what was changed.
-func changed(c ci.Changes, id ci.JobID) ci.Job {
-	for i := range c.Jobs {
-		if c.Jobs[i].ID == id {
-			return c.Jobs[i]
-		}
+	if c.jobs == nil {
+		c.jobs = map[ci.JobID]bool{}
 	}
-	return ci.Job{}
-}
-
-// Unassign puts a job back whose answer never reached the runner.
-func (e *Engine) Unassign(ctx context.Context, id ci.JobID) error {
-	_, err := e.changeJob(ctx, id, func(s *ci.Snapshot, now time.Time) (ci.Changes, error) {
-		return flow.Unassign(s, id, now)
-	})
-	return err
-}
-
-// DropJob fails a job for a reason of the server's own; `retry:` is honoured.
-func (e *Engine) DropJob(ctx context.Context, id ci.JobID, reason ci.FailureReason) error {
-	_, err := e.changeJob(ctx, id, func(s *ci.Snapshot, now time.Time) (ci.Changes, error) {
-		return flow.Drop(s, id, reason, now)
-	})
-	return err
-}
-
-// changeJob is change for the pipeline of a job.
-func (e *Engine) changeJob(ctx context.Context, id ci.JobID, decide func(*ci.Snapshot, time.Time) (ci.Changes, error)) (ci.Changes, error) {
-	job, err := e.view.Job(ctx, id)
-	if err != nil {
-		return ci.Changes{}, err
-	}
-	return e.change(ctx, job.PipelineID, func(s *ci.Snapshot) (ci.Changes, error) { return decide(s, e.now()) })
+	c.jobs[id] = true
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.jobs, id)
+	}, true
 }

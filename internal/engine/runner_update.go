@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/subtle"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -106,10 +105,15 @@ func knownReason(reason string) ci.FailureReason {
 	return ci.UnknownFailure
 }
 
-// touchEvery is how often a contact of a running job is written down.
-const touchEvery = 15 * time.Second
+// How often contacts are written down: of a job, and of the machine that runs it,
+// which counts as online for hours.
+const (
+	touchEvery = 15 * time.Second
+	heardEvery = 5 * time.Minute
+)
 
-// touch remembers that the runner of a job is alive.
+// touch remembers that the runner of a job is alive: that keeps the job from being
+// given up, and the runner online while it has no time to ask for more work.
 func (e *Engine) touch(ctx context.Context, job ci.Job) error {
 	now := e.now()
 	if last, ok := e.contacts.get(job.ID); ok && now.Sub(last) < touchEvery {
@@ -119,20 +123,41 @@ func (e *Engine) touch(ctx context.Context, job ci.Job) error {
 		return fmt.Errorf("note contact of job %d: %w", job.ID, err)
 	}
 	e.contacts.put(job.ID, now)
+	if last, ok := e.heard.get(job.ManagerID); ok && now.Sub(last) < heardEvery {
+		return nil
+	}
+	manager, err := e.view.Manager(ctx, job.ManagerID)
+	if err == nil {
+		_, _, err = e.store.ContactRunner(ctx, manager, now)
+	}
+	if err != nil && !ci.IsNotFound(err) { // a runner that is removed may finish its jobs
+		return fmt.Errorf("note contact of runner %d: %w", job.RunnerID, err)
+	}
+	e.heard.put(job.ManagerID, now)
 	return nil
 }
 
-// AppendLog adds bytes of a job's log at an offset and gives the new length.
+// maxPatch bounds one piece of a log; runners send 1 MiB at most.
+const maxPatch = 4 << 20
+
+// AppendLog adds what body holds to a job's log, from offset start on, and gives
+// the new length. body is not read before the token is found good.
+//
 // Errors: those of JobForRunner, *trace.Mismatch when start is not the stored
-// length, ci.KindTooLarge over the limit (the job fails then).
-func (e *Engine) AppendLog(ctx context.Context, id ci.JobID, token string, start int64, data []byte) (int64, ci.Status, error) {
+// length, ci.KindTooLarge for a piece over 4 MiB. A log over its limit fails the
+// job and is *NotRunning from then on.
+func (e *Engine) AppendLog(ctx context.Context, id ci.JobID, token string, start int64, body io.Reader) (int64, ci.Status, error) {
 	job, err := e.JobForRunner(ctx, id, token)
 	if err != nil {
 		return 0, job.Status, err
 	}
+	data, err := io.ReadAll(&limitedReader{from: body, left: maxPatch})
+	if err != nil {
+		return 0, job.Status, fmt.Errorf("read log of job %d from its runner: %w", id, err)
+	}
 	length, err := e.traces.Append(ctx, int64(id), start, data, []string{token})
 	if ci.KindOf(err) == ci.KindTooLarge {
-		return length, ci.Failed, errors.Join(err, e.DropJob(context.WithoutCancel(ctx), id, ci.TraceSizeExceeded))
+		return e.dropTooLong(context.WithoutCancel(ctx), job, length)
 	}
 	if err != nil {
 		return length, job.Status, err
@@ -140,8 +165,23 @@ func (e *Engine) AppendLog(ctx context.Context, id ci.JobID, token string, start
 	if err := e.touch(ctx, job); err != nil {
 		return length, job.Status, err
 	}
-	e.hub.WakeLog(id)
+	if len(data) > 0 {
+		e.hub.WakeLog(id)
+	}
 	return length, job.Status, nil
+}
+
+// dropTooLong fails a job whose log is over the limit.
+func (e *Engine) dropTooLong(ctx context.Context, job ci.Job, length int64) (int64, ci.Status, error) {
+	err := e.DropJob(ctx, job.ID, ci.TraceSizeExceeded)
+	if err != nil && ci.KindOf(err) != ci.KindConflict { // a conflict: it has ended meanwhile
+		return length, job.Status, err
+	}
+	job, err = e.view.Job(ctx, job.ID)
+	if err != nil {
+		return length, job.Status, err
+	}
+	return length, job.Status, &NotRunning{job.Status}
 }
 
 var coverageNumber = regexp.MustCompile(`\d+(?:\.\d+)?`)

@@ -40,6 +40,17 @@ func (v *View) PendingQueues(ctx context.Context) ([]QueueHead, error) {
 	}, pendingQueues)
 }
 
+// PendingJobs gives at most limit pending jobs of a queue that come after a job,
+// oldest first. The Running of each is 0.
+func (v *View) PendingJobs(ctx context.Context, queue string, after ci.JobID, limit int) ([]QueueHead, error) {
+	return list(ctx, v, "pending jobs", func(s scanner, h *QueueHead) error {
+		h.Key = queue
+		return s.Scan(&h.JobID, &h.PipelineID)
+	}, `
+		select j.id, j.pipeline_id from jobs j
+		where j.status = 'pending' and j.queue = $1 and j.id > $2 order by j.id limit $3`, queue, after, limit)
+}
+
 // heldJobs is the condition of the index jobs_held, word for word.
 const heldJobs = `j.status in ('running', 'canceling')`
 
@@ -61,6 +72,14 @@ func (v *View) SilentJobs(ctx context.Context, before time.Time) ([]ci.Job, erro
 	return list(ctx, v, "silent jobs", scanJob, `
 		select `+jobColumns+` from jobs j
 		where `+heldJobs+` and j.contacted_at < $1 and j.started_at < $1 order by j.id`, micros(before))
+}
+
+// UnansweredJobs lists the jobs that were given to a runner before a time and that
+// nothing was heard of since, oldest first.
+func (v *View) UnansweredJobs(ctx context.Context, before time.Time) ([]ci.Job, error) {
+	return list(ctx, v, "unanswered jobs", scanJob, `
+		select `+jobColumns+` from jobs j
+		where `+heldJobs+` and j.contacted_at < j.started_at and j.started_at < $1 order by j.id`, micros(before))
 }
 
 // DueScheduled lists the pipelines with a delayed job whose time has come.
