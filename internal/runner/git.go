@@ -268,8 +268,7 @@ func (j *job) git(ctx context.Context, env []string, args ...string) error {
 func (j *job) gitRemote(ctx context.Context, env []string, args ...string) error {
 	return j.runner.timing.stream.retry(ctx, func() error {
 		heard := &tail{out: j.trace}
-		p := program{path: j.runner.git, args: args, dir: j.ws.project, env: env, out: heard, as: j.ws.as}
-		err := p.run(ctx, j.runner.timing.grace, j.runner.timing.linger)
+		err := j.runTo(ctx, heard, j.runner.git, args, env)
 		if _, failed := errors.AsType[*exitError](err); failed && heard.unreachable() {
 			return &transportError{what: "git " + args[0], err: err}
 		}

@@ -123,7 +123,7 @@ func (r *Runner) newJob(p *payload, slot int) (*job, error) {
 		prefixes = defaultTokenPrefixes
 	}
 	temp := filepath.Join(r.config.WorkDir, tempFolder)
-	j.trace, err = openTrace(temp, newMasker(p.secrets(j.vars), prefixes), r.config.OutputLimit)
+	j.trace, err = openTrace(temp, newMasker(append(p.secrets(j.vars), r.config.Token), prefixes), r.config.OutputLimit)
 	if err != nil {
 		return nil, err
 	}

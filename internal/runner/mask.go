@@ -3,7 +3,6 @@ package runner
 import (
 	"bytes"
 	"slices"
-	"strings"
 )
 
 // mark is what stands in the log in a secret's place.
@@ -130,7 +129,7 @@ func (m *masker) spans(text []byte) []span {
 
 // tokenMasker masks what follows a token prefix, up to the first byte that no token contains; the prefix stays readable.
 type tokenMasker struct {
-	prefixes []string
+	prefixes [][]byte
 	first    [256]bool // bytes that a prefix starts with
 	hold     []byte    // start of a prefix, perhaps
 	inside   bool      // right after a prefix
@@ -141,7 +140,7 @@ func newTokenMasker(prefixes []string) tokenMasker {
 	var t tokenMasker
 	for _, p := range prefixes {
 		if p != "" {
-			t.prefixes = append(t.prefixes, p)
+			t.prefixes = append(t.prefixes, []byte(p))
 			t.first[p[0]] = true
 		}
 	}
@@ -149,33 +148,56 @@ func newTokenMasker(prefixes []string) tokenMasker {
 }
 
 func (t *tokenMasker) write(dst, p []byte) []byte {
-	for _, b := range p {
-		if t.inside {
-			if tokenByte(b) {
-				if !t.shown {
-					dst = append(dst, mark...)
-				}
-				t.shown = true
-				continue
+	for i := 0; i < len(p); {
+		switch {
+		case t.inside && tokenByte[p[i]]:
+			if !t.shown {
+				dst = append(dst, mark...)
 			}
+			t.shown = true
+			i++
+		case t.inside:
 			t.inside, t.shown = false, false
-		}
-		if len(t.hold) == 0 && !t.first[b] {
-			dst = append(dst, b)
-			continue
-		}
-		t.hold = append(t.hold, b)
-		if t.complete() {
-			dst = append(dst, t.hold...)
-			t.hold, t.inside = t.hold[:0], true
-			continue
-		}
-		for len(t.hold) > 0 && !t.possible() {
-			dst = append(dst, t.hold[0])
-			t.hold = t.hold[1:]
+		case len(t.hold) == 0 && !t.first[p[i]]:
+			plain := i + 1 // most of any log goes this way, in long pieces
+			for plain < len(p) && !t.first[p[plain]] {
+				plain++
+			}
+			dst = append(dst, p[i:plain]...)
+			i = plain
+		default:
+			dst = t.consider(dst, p[i])
+			i++
 		}
 	}
 	return dst
+}
+
+// consider adds a byte to what may be the start of a prefix.
+func (t *tokenMasker) consider(dst []byte, b byte) []byte {
+	t.hold = append(t.hold, b)
+	for _, p := range t.prefixes {
+		if bytes.HasSuffix(t.hold, p) {
+			dst = append(dst, t.hold...)
+			t.hold, t.inside = t.hold[:0], true
+			return dst
+		}
+	}
+	for len(t.hold) > 0 && !t.possible() {
+		dst = append(dst, t.hold[0])
+		t.hold = t.hold[:copy(t.hold, t.hold[1:])]
+	}
+	return dst
+}
+
+// possible reports whether hold is the start of a prefix.
+func (t *tokenMasker) possible() bool {
+	for _, p := range t.prefixes {
+		if bytes.HasPrefix(p, t.hold) {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *tokenMasker) flush(dst []byte) []byte {
@@ -184,16 +206,10 @@ func (t *tokenMasker) flush(dst []byte) []byte {
 	return dst
 }
 
-// complete reports whether hold ends with a prefix.
-func (t *tokenMasker) complete() bool {
-	return slices.ContainsFunc(t.prefixes, func(p string) bool { return strings.HasSuffix(string(t.hold), p) })
-}
-
-// possible reports whether hold is the start of a prefix.
-func (t *tokenMasker) possible() bool {
-	return slices.ContainsFunc(t.prefixes, func(p string) bool { return strings.HasPrefix(p, string(t.hold)) })
-}
-
-func tokenByte(b byte) bool {
-	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || strings.IndexByte("_-.=", b) >= 0
-}
+// tokenByte tells which bytes tokens consist of.
+var tokenByte = func() (is [256]bool) {
+	for _, b := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.=") {
+		is[b] = true
+	}
+	return is
+}()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -40,6 +41,9 @@ func (p program) run(ctx context.Context, grace func(cause error) time.Duration,
 	if err != nil {
 		return fmt.Errorf("start %s: %w", p.path, err)
 	}
+	// Without the mark only a crash of the runner would be cleaned up less well.
+	_ = os.WriteFile(p.mark, strconv.AppendInt(nil, int64(cmd.Process.Pid), 10), 0o600)
+	defer os.Remove(p.mark)
 	var copied sync.WaitGroup
 	copied.Go(func() { _, _ = io.Copy(p.out, reader) })
 

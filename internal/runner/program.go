@@ -13,6 +13,7 @@ type program struct {
 	env  []string
 	out  io.Writer // standard output and error
 	as   *account  // nil: the runner's own account
+	mark string    // file that holds the number of the session while it lasts, for endOrphans
 }
 
 // exitError is a program that ended by itself, but not well.

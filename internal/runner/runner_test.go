@@ -178,24 +178,24 @@ func TestCommandsShareOneShell(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	s := newFakeServer(t)
 	job := newPayload("echo start; sleep 100").afterScript("echo never")
-	job.RunnerInfo.Timeout = 1
+	job.RunnerInfo.Timeout = 2
 	final, log := s.runOne(job)
 	if final.State != "failed" || final.FailureReason != "job_execution_timeout" || final.ExitCode != 0 {
 		t.Errorf("got %+v, want job_execution_timeout", final)
 	}
-	wantContains(t, log, "start\n", "the timeout was exceeded", "ERROR: Job failed: execution took longer than 1s")
+	wantContains(t, log, "start\n", "the timeout was exceeded", "ERROR: Job failed: execution took longer than 2s")
 	wantMissing(t, log, "never", "cleanup_file_variables")
 }
 
 func TestScriptTimeoutLeavesTimeForAfterScript(t *testing.T) {
 	s := newFakeServer(t)
 	final, log := s.runOne(newPayload("sleep 100").with(
-		variable{Key: "RUNNER_SCRIPT_TIMEOUT", Value: "300ms"}, variable{Key: "RUNNER_AFTER_SCRIPT_TIMEOUT", Value: "300ms"},
+		variable{Key: "RUNNER_SCRIPT_TIMEOUT", Value: "1s"}, variable{Key: "RUNNER_AFTER_SCRIPT_TIMEOUT", Value: "1s"},
 	).afterScript("echo after $CI_JOB_STATUS; sleep 100"))
 	if final.FailureReason != "job_execution_timeout" {
 		t.Errorf("got %+v, want job_execution_timeout", final)
 	}
-	wantContains(t, log, "after failed\n", "after_script failed, but job will continue unaffected", "longer than 300ms")
+	wantContains(t, log, "after failed\n", "after_script failed, but job will continue unaffected", "longer than 1s")
 }
 
 func TestCancelGracefully(t *testing.T) {
@@ -496,7 +496,7 @@ func TestLiveLog(t *testing.T) {
 	var nanos int64
 	fmt.Sscanf(between(s.logOf(101), "\nat=", "\n"), "%d", &nanos)
 	late := time.Since(time.Unix(0, nanos))
-	if late > 400*time.Millisecond { // 200 ms is the aim; the rest is for a busy machine
+	if late > time.Second { // 200 ms is the aim, three seconds is the interval; the rest is for a busy machine
 		t.Errorf("a line took %v to the server", late)
 	}
 }

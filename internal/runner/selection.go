@@ -3,6 +3,7 @@ package runner
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -77,15 +78,11 @@ func (j *job) without(found map[string]bool, exclude []string) []string {
 
 // untracked lists the files that git does not track, ignored ones too.
 func (j *job) untracked(ctx context.Context) ([]string, error) {
-	var list bytes.Buffer
-	p := program{
-		path: j.runner.git, args: []string{"ls-files", "--others", "-z"}, dir: j.ws.project,
-		env: j.environ("LC_ALL=C"), out: &list, as: j.ws.as,
-	}
 	if j.runner.git == "" {
-		return nil, systemFailure(fmt.Errorf("list untracked files: no git on this machine"))
+		return nil, systemFailure(errors.New("list untracked files: no git on this machine"))
 	}
-	if err := p.run(ctx, j.runner.timing.grace, j.runner.timing.linger); err != nil {
+	var list bytes.Buffer
+	if err := j.runTo(ctx, &list, j.runner.git, []string{"ls-files", "--others", "-z"}, j.environ("LC_ALL=C")); err != nil {
 		return nil, fmt.Errorf("list untracked files: %w", err)
 	}
 	names := strings.Split(list.String(), "\x00")

@@ -281,7 +281,7 @@ func (s *fakeServer) called(prefix string) []call {
 // waitFor polls a condition that the runner brings about, and shows the log when it does not.
 func (s *fakeServer) waitFor(what string, ok func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if ok() {
 			return
 		}
@@ -345,7 +345,7 @@ func (s *fakeServer) startIn(dir string, c Config, change ...func(*Runner)) (sto
 				if err != nil {
 					s.t.Errorf("Run: %v", err)
 				}
-			case <-time.After(20 * time.Second):
+			case <-time.After(time.Minute):
 				s.t.Error("Run does not return")
 			}
 			// A request that nobody waits for any more must not be given the next job.

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -51,7 +52,14 @@ func (j *job) shell(ctx context.Context, name string, commands []string, status 
 
 // run starts a program of the job in the project's folder.
 func (j *job) run(ctx context.Context, path string, args, env []string) error {
-	p := program{path: path, args: args, dir: j.ws.project, env: env, out: j.trace, as: j.ws.as}
+	return j.runTo(ctx, j.trace, path, args, env)
+}
+
+// runTo is run with its output elsewhere.
+func (j *job) runTo(ctx context.Context, out io.Writer, path string, args, env []string) error {
+	p := program{
+		path: path, args: args, dir: j.ws.project, env: env, out: out, as: j.ws.as, mark: filepath.Join(j.ws.slot, sessionFile),
+	}
 	return p.run(ctx, j.runner.timing.grace, j.runner.timing.linger)
 }
 

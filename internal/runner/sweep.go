@@ -38,7 +38,7 @@ func (r *Runner) prepareWorkDir() error {
 	return nil
 }
 
-// sweep removes what an earlier run left behind by crashing (temporary files, jobs' own folders with their file
+// sweep removes what an earlier run left behind by crashing (processes, temporary files, jobs' own folders with their file
 // variables) and what has not been used for two weeks. It runs before the first job, when nothing is in use.
 func (r *Runner) sweep() error {
 	old := r.config.Now().Add(-staleAfter)
@@ -54,16 +54,28 @@ func (r *Runner) sweep() error {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	for _, entry := range entries {
-		if _, err := strconv.Atoi(entry.Name()); err == nil && entry.IsDir() {
-			if err := sweepSlot(filepath.Join(r.config.WorkDir, entry.Name()), old); err != nil {
+		slot, err := strconv.Atoi(entry.Name())
+		if err != nil || !entry.IsDir() {
+			continue
+		}
+		if slot < r.config.Concurrency {
+			as, err := lookupAccount(r.config.User, slot)
+			if err != nil {
 				return err
 			}
+			as.endStragglers()
+		}
+		if err := sweepSlot(filepath.Join(r.config.WorkDir, entry.Name()), old); err != nil {
+			return err
 		}
 	}
 	return sweepCache(filepath.Join(r.config.WorkDir, cacheFolder), old)
 }
 
 func sweepSlot(slot string, old time.Time) error {
+	if err := endOrphans(slot); err != nil {
+		return err
+	}
 	ledger, err := readLedger(slot)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -156,6 +157,31 @@ func processes(match func(pid int) bool) []int {
 		}
 	}
 	return pids
+}
+
+// endOrphans kills what a session of the slot left behind when the runner was killed: the session's leader went with
+// it, the rest did not. The number may be another session's by now, so the slot has to be in the environment too.
+func endOrphans(slot string) error {
+	mark := filepath.Join(slot, sessionFile)
+	number, err := os.ReadFile(mark)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for orphans: %w", err)
+	}
+	leader, err := strconv.Atoi(string(number))
+	if err != nil {
+		return os.Remove(mark)
+	}
+	ours := []byte("CI_BUILDS_DIR=" + slot + "\x00")
+	for _, pid := range sessionMembers(leader) {
+		environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+		if err == nil && bytes.Contains(environ, ours) {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended by itself
+		}
+	}
+	return os.Remove(mark)
 }
 
 // endStragglers kills what still runs with the slot's group: it left its session, and must not meet the next job.

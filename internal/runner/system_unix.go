@@ -37,4 +37,6 @@ func sessionMembers(leader int) []int {
 	return []int{-leader}
 }
 
+func endOrphans(string) error { return nil }
+
 func hideFromJobs() error { return nil }

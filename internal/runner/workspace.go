@@ -20,6 +20,9 @@ const (
 	tempFolder  = "tmp"
 )
 
+// sessionFile, in a slot's folder, names the session that runs there now.
+const sessionFile = "session"
+
 // ledgerFile, in a slot's folder, tells which project owns which workspace: a path may pass to another project.
 const ledgerFile = "projects.json"
 
@@ -62,7 +65,7 @@ func (r *Runner) layout(p *payload, slot int, as *account) *workspace {
 }
 
 func plainPath(rel string) bool {
-	if rel == "" || len(rel) > 1000 || rel == ledgerFile || path.Clean(rel) != rel || !filepath.IsLocal(rel) {
+	if rel == "" || len(rel) > 1000 || rel == ledgerFile || rel == sessionFile || path.Clean(rel) != rel || !filepath.IsLocal(rel) {
 		return false
 	}
 	for name := range strings.SplitSeq(rel, "/") {

@@ -1,11 +1,15 @@
+//go:build unix
+
 package runner
 
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -162,5 +166,42 @@ func TestRunnerLendsNoRights(t *testing.T) {
 	fi, err := os.Stat(filepath.Join(r.dir, "0/root/demo"))
 	if err != nil || fi.Mode().Perm() != 0o700 {
 		t.Errorf("got %v, %v; want the workspace closed after the job", fi, err)
+	}
+}
+
+// A runner that was killed leaves processes, whose shell has gone; the next start ends them, and only them.
+func TestOrphansEndWithTheNextStart(t *testing.T) {
+	r := newSession(t)
+	slot := filepath.Join(r.dir, "0")
+	if err := os.MkdirAll(slot, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	start := func(builds string) *exec.Cmd {
+		t.Helper()
+		cmd := exec.Command("sleep", "100")
+		cmd.Env = []string{"CI_BUILDS_DIR=" + builds}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		return cmd
+	}
+	orphan, stranger := start(slot), start("/elsewhere")
+	for _, c := range []struct {
+		cmd  *exec.Cmd
+		want bool
+	}{{orphan, false}, {stranger, true}} {
+		pid := strconv.Itoa(c.cmd.Process.Pid)
+		if err := os.WriteFile(filepath.Join(slot, sessionFile), []byte(pid), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.run(1, "g/p", "true")
+		if got := alive(pid); got != c.want {
+			t.Errorf("process with %v: got alive %v, want %v", c.cmd.Env, got, c.want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(slot, sessionFile)); err == nil {
+		t.Error("the mark of an ended session is left")
 	}
 }
