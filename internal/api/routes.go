@@ -57,5 +57,19 @@ func (a *API) table() []route {
 		{"POST /projects/{id}/ref/{ref}/trigger/pipeline", byToken, api, a.trigger, 0},
 		{"GET /projects/{id}/trigger/pipeline", anyone, api, a.triggerByGet, 0},
 		{"GET /projects/{id}/ref/{ref}/trigger/pipeline", anyone, api, a.triggerByGet, 0},
+
+		// Users and their tokens.
+		{"GET /user", signedIn, auth.UseUser, a.currentUser, 0},
+		{"GET /users", signedIn, auth.UseUser, a.listUsers, 0},
+		{"GET /users/{id}", signedIn, auth.UseUser, a.getUser, 0},
+		{"POST /users", admins, api, a.createUser, 0},
+		{"POST /users/{id}/block", admins, api, a.blockUser, 0},
+		{"POST /users/{id}/unblock", admins, api, a.unblockUser, 0},
+		{"POST /users/{id}/personal_access_tokens", admins, api, a.createUserToken, 0},
+		{"POST /user/personal_access_tokens", signedIn, api, a.createOwnToken, 0},
+
+		// The server itself.
+		{"GET /version", signedIn, api, a.version, 0},
+		{"GET /metadata", signedIn, api, a.metadata, 0},
 	}
 }
