@@ -74,11 +74,22 @@ func unsupported(pos tree.Pos, keyword string) Diagnostic {
 	return Diagnostic{Pos: pos, Code: CodeUnsupported, Message: `keyword "` + keyword + `" is not supported yet`}
 }
 
+// maxHint is the length of a hint in bytes.
+const maxHint = 200
+
+// short cuts a hint that quotes too much.
+func short(hint string) string {
+	if len(hint) <= maxHint {
+		return hint
+	}
+	return strings.ToValidUTF8(hint[:maxHint-3], "") + "..."
+}
+
 // didYouMean returns a hint that names the candidate nearest to word, or "" when
 // none is near.
 func didYouMean(word string, candidates []string) string {
-	if near := nearest(word, candidates); near != "" {
-		return `did you mean "` + near + `"?`
+	if near := nearest(word, candidates); near != "" && near != word {
+		return short(`did you mean "` + near + `"?`)
 	}
 	return ""
 }

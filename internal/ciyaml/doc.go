@@ -16,5 +16,5 @@
 // The package does no input or output but through [Source], knows no clock and
 // no chance: the same input gives the same output in the same order. Each step
 // has a file of its own; in the order they run: load, include, extends,
-// entry_*, matrix, needs; then pipeline, rules, only, variables.
+// entry_*, matrix, config, needs; then pipeline, rules, only, variables.
 package ciyaml

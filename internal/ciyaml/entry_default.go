@@ -121,7 +121,9 @@ func publish(job *Job) {
 	if job.Artifacts != nil {
 		a = *job.Artifacts
 	}
-	a.Paths = append(append([]string(nil), a.Paths...), "public")
+	if !slices.Contains(a.Paths, "public") {
+		a.Paths = append(slices.Clone(a.Paths), "public")
+	}
 	job.Artifacts = &a
 }
 
@@ -140,7 +142,7 @@ func (c *checker) script(p *place, n *tree.Node, key string) []string {
 		if bad != nil {
 			d := c.fail(&place{p, key}, bad.Pos, config, "should be a string or a nested array of strings up to 10 levels deep")
 			if bad.Kind == tree.Map && len(bad.Pairs) == 1 {
-				d.Hint = fmt.Sprintf("a colon and a blank make a map of %q; quote the line", bad.Pairs[0].Key+": …")
+				d.Hint = short(fmt.Sprintf("the colon after %q makes it a map; quote the line", bad.Pairs[0].Key))
 			}
 		}
 		return out

@@ -97,7 +97,7 @@ func (c *checker) refs(p *place, n *tree.Node, attribute string) []refPattern {
 		}
 		re, err := compileRegexp(body, flags)
 		if err != nil {
-			c.fail(p, n.Items[i].Pos, attribute, notRefs).Hint = err.Error()
+			c.fail(p, n.Items[i].Pos, attribute, notRefs).Hint = short(err.Error())
 			return nil
 		}
 		ref.re = re

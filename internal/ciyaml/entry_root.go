@@ -206,7 +206,7 @@ func (c *checker) notAJob(p tree.Pair) {
 	}
 	for _, key := range p.Value.Pairs {
 		if nearest(key.Key, []string{"script", "trigger"}) != "" {
-			d.Hint = fmt.Sprintf("line %d: unknown key %q: did you mean %q?", key.KeyPos.Line, key.Key, nearest(key.Key, []string{"script", "trigger"}))
+			d.Hint = fmt.Sprintf("line %d: unknown key %q: %s", key.KeyPos.Line, key.Key, didYouMean(key.Key, []string{"script", "trigger"}))
 			return
 		}
 	}
@@ -245,5 +245,5 @@ func expressionHint(text string, err error) string {
 	if strings.Contains(text, "${") {
 		hint += "; write $NAME, not ${NAME}"
 	}
-	return hint
+	return short(strings.ReplaceAll(hint, "…", "..."))
 }

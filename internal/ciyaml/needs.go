@@ -152,7 +152,7 @@ func (c *Config) checkCircle() Diagnostics {
 			case state[next] == open:
 				way = append(way[slices.Index(way, c.jobs[next].job.Name):], c.jobs[next].job.Name)
 				d := configError(c.jobs[i].needPos[k], "The pipeline has circular dependencies")
-				d[0].Hint = strings.Join(way, " needs ")
+				d[0].Hint = short(strings.Join(way, " needs "))
 				return d
 			default:
 				if diags := visit(next); diags != nil {

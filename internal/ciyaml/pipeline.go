@@ -18,9 +18,11 @@ type Input struct {
 	Ref         string // name of the branch or tag
 	Tag         bool
 	ProjectPath string // full path, for only: [main@group/project]
-	// Predefined variables lie below those of the configuration, Overrides
-	// above them: those of the user, the project and the pipeline. In either
-	// list the later wins.
+	// Predefined variables lie below those of the configuration; texts that
+	// others wrote, such as a commit's message, should be Raw. Overrides lie
+	// above them: GITLAB_USER_*, then those of the instance, the groups, the
+	// project and the pipeline. In either list the later wins. Variables of the
+	// job itself (CI_JOB_NAME, CI_NODE_INDEX and so on) are added here.
 	Predefined []Variable
 	Overrides  []Variable
 	// Paths lists the files of the commit, for rules:exists; nil means none.
