@@ -70,13 +70,33 @@ func (j *job) checkout(ctx context.Context) error {
 	if err != nil {
 		attempts = 1
 	}
+	used := strategy == "fetch" && j.hasRepository()
 	for n := 1; ; n++ {
 		err := j.fetch(ctx)
-		if err == nil || n >= attempts || ctx.Err() != nil {
+		_, failed := errors.AsType[*exitError](err)
+		switch {
+		case err == nil || ctx.Err() != nil || !failed:
+			return err
+		case n < attempts:
+			j.log.warn("get sources: %v, trying again", err)
+		case used: // what an earlier job or a crash left may be beyond use
+			j.log.warn("get sources: %v, trying again without the old checkout", err)
+			if err := j.clearProject(); err != nil {
+				return err
+			}
+			used = false
+		default:
 			return err
 		}
-		j.log.warn("get sources: %v, trying again", err)
 	}
+}
+
+func (j *job) hasRepository() bool {
+	err := j.ws.inProject(func(root *os.Root) error {
+		_, err := root.Lstat(".git")
+		return err
+	})
+	return err == nil
 }
 
 // clearProject empties the checkout, keeping the folder itself.

@@ -153,6 +153,10 @@ func TestGitStrategies(t *testing.T) {
 	wantContains(t, log, "Fetching changes...", "\n3\n", ".git\nfile\n")
 	log = run(commits[2], func(p *payload) { p.AllowGitFetch = false; p.GitInfo.Depth = 1 }, "git log --oneline | wc -l")
 	wantContains(t, log, "Created fresh repository", "\n1\n")
+	log = run(commits[2], func(p *payload) { p.AllowGitFetch = true }, "rm -r .git/objects; echo garbage > .git/HEAD; mkdir ro; touch ro/f; chmod 555 ro")
+	wantMissing(t, log, "without the old checkout")
+	log = run(commits[1], strategy("fetch"), "cat file; ls")
+	wantContains(t, log, "trying again without the old checkout", "version 2\nfile\n")
 	log = run(commits[2], strategy("empty"), "ls -A | wc -l")
 	wantContains(t, log, "creating an empty build directory", "\n0\n")
 }
