@@ -160,6 +160,7 @@ func TestBombs(t *testing.T) {
 		{"errors", ".base:\n  script: x\n  foo: 1\n" + jobs.String(), "jobs:j0 config contains unknown keys: foo"},
 		{"matrix", "j: {script: x, parallel: {matrix: [{A: [" + strings.Repeat("1, ", 199) + "1]," + matrixKeys(1000) + "}]}}\n",
 			"The parsed YAML is too big"},
+		{"extends", ".base:\n  script: x\n  variables:\n" + indented(vars.String()) + jobs.String(), "The parsed YAML is too big"},
 		{"shared rules", ".base:\n  script: x\n  rules:\n" + rules.String() + jobs.String(), ""},
 	}
 	for _, tt := range tests {
@@ -178,6 +179,8 @@ func TestBombs(t *testing.T) {
 		})
 	}
 }
+
+func indented(s string) string { return strings.ReplaceAll(s, "  V", "    V") }
 
 func matrixKeys(n int) string {
 	var b strings.Builder
