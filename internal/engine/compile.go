@@ -64,13 +64,13 @@ func (e *Engine) compile(ctx context.Context, d *pipelineDraft) error {
 // keeps no row, a broken configuration does.
 func refusalOf(d ciyaml.Diagnostic) error {
 	message := d.Message
-	if d.Code == "unsupported" {
+	if d.Code == ciyaml.CodeUnsupported {
 		message = fmt.Sprintf("%s: %s", d.Pos, d.Message)
 	}
 	switch d.Code {
-	case "workflow_filtered", "rules_filtered", "missing_config":
+	case ciyaml.CodeWorkflowFiltered, ciyaml.CodeRulesFiltered, ciyaml.CodeMissingConfig:
 		return ci.Refused(message).WithHint(d.Code, d.Hint)
-	case "internal":
+	case ciyaml.CodeInternal:
 		return fmt.Errorf("compile configuration: %s", message)
 	}
 	refusal := configError("%s", message)
@@ -116,7 +116,9 @@ func (e *Engine) load(ctx context.Context, project ci.Project, in ciyaml.LoadInp
 		return nil, err
 	}
 	loaded := &loadedConfig{config, reads, diagnostics}
-	e.configs.put(key, loaded)
+	if !diagnostics.Failed() || diagnostics.First().Code != ciyaml.CodeInternal {
+		e.configs.put(key, loaded)
+	}
 	return loaded, nil
 }
 

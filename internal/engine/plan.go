@@ -51,19 +51,7 @@ func (e *Engine) mapPlan(ctx context.Context, d *pipelineDraft, plan *ciyaml.Pla
 		}
 		out.jobs = append(out.jobs, job)
 	}
-	d.pipeline.Stages = stagesOf(plan)
 	return out, nil
-}
-
-// stagesOf lists the stages that have jobs, in their order.
-func stagesOf(plan *ciyaml.Plan) []ci.Stage {
-	var stages []ci.Stage
-	for index, name := range plan.Stages {
-		if slices.ContainsFunc(plan.Jobs, func(j ciyaml.Job) bool { return j.StageIndex == index }) {
-			stages = append(stages, ci.Stage{Name: name, Index: index, Status: ci.Created})
-		}
-	}
-	return stages
 }
 
 // jobOf maps what the state machine and the queue need.
