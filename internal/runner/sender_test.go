@@ -247,3 +247,16 @@ func TestTraceIsReadInPieces(t *testing.T) {
 		t.Errorf("got %d bytes, want %d", len(got), len(text))
 	}
 }
+
+func TestLiveLog(t *testing.T) {
+	s := newFakeServer(t)
+	s.enqueue(newPayload("echo first; sleep 0.5; echo at=$(date +%s%N); sleep 3"))
+	s.testRunner()
+	s.waitLog(101, "\nat=")
+	var nanos int64
+	fmt.Sscanf(between(s.logOf(101), "\nat=", "\n"), "%d", &nanos)
+	late := time.Since(time.Unix(0, nanos))
+	if late > time.Second { // 200 ms is the aim, three seconds is the interval; the rest is for a busy machine
+		t.Errorf("a line took %v to the server", late)
+	}
+}
