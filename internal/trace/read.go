@@ -108,7 +108,8 @@ func (t *Traces) part(ctx context.Context, job, offset int64) (io.ReadCloser, er
 }
 
 // readRows reads about limit bytes of a tail from offset on: whole rows, the first
-// one cut. It gives none when the tail has no such offset.
+// one cut. It gives none when the tail has no such offset, which a seal may just
+// have taken.
 func (t *Traces) readRows(ctx context.Context, job, offset, limit int64) ([]byte, error) {
 	rows, err := t.reads.QueryContext(ctx, `
 		select start, crc, data from tails
@@ -130,8 +131,11 @@ func (t *Traces) readRows(ctx context.Context, job, offset, limit int64) ([]byte
 			return nil, errDamaged
 		}
 		skip := offset + int64(len(out)) - start
-		if skip < 0 || skip > int64(len(data)) {
-			return nil, fmt.Errorf("%w: a gap at %d", errDamaged, offset+int64(len(out)))
+		if len(out) == 0 && (skip < 0 || skip >= int64(len(data))) {
+			return nil, nil
+		}
+		if len(out) > 0 && skip != 0 {
+			return nil, fmt.Errorf("%w: a gap at %d", errDamaged, start-skip)
 		}
 		out = append(out, data[skip:]...)
 	}
