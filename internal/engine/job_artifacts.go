@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
@@ -57,4 +58,33 @@ func (e *Engine) artifactsToChange(ctx context.Context, c Caller, project ci.Pro
 	}
 	_, err = e.Authorize(ctx, c, project, action)
 	return job, err
+}
+
+// DebugMode reports whether a job prints all its variables into its log, secret
+// ones too, since somebody set CI_DEBUG_TRACE or CI_DEBUG_SERVICES for it.
+func (e *Engine) DebugMode(ctx context.Context, job ci.Job) (bool, error) {
+	spec, err := e.Spec(ctx, job)
+	if err != nil {
+		return false, err
+	}
+	pipeline, err := e.view.Pipeline(ctx, job.PipelineID)
+	if err != nil {
+		return false, err
+	}
+	given, err := e.PipelineVariables(ctx, pipeline)
+	if err != nil {
+		return false, err
+	}
+	own, err := e.openVariables(job.SealedVariables, jobContext(job.PipelineID, job.Name))
+	if err != nil {
+		return false, err
+	}
+	for _, list := range [][]ci.Variable{spec.Variables, given, own} {
+		for _, v := range list {
+			if (v.Key == "CI_DEBUG_TRACE" || v.Key == "CI_DEBUG_SERVICES") && strings.EqualFold(v.Value, "true") {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }

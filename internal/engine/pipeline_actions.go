@@ -142,4 +142,3 @@ func (e *Engine) ProjectPipeline(ctx context.Context, project ci.Project, id ci.
 	}
 	return pipeline, nil
 }
-
