@@ -58,6 +58,41 @@ func (a *API) table() []route {
 		{"GET /projects/{id}/trigger/pipeline", anyone, api, a.triggerByGet, 0},
 		{"GET /projects/{id}/ref/{ref}/trigger/pipeline", anyone, api, a.triggerByGet, 0},
 
+		// Pipelines.
+		{"GET /projects/{id}/pipelines", anyone | jobs, api, a.listPipelines, 0},
+		{"GET /projects/{id}/pipelines/latest", anyone | jobs, api, a.latestPipeline, 0},
+		{"GET /projects/{id}/pipelines/{pipeline_id}", anyone | jobs, api, a.getPipeline, 0},
+		{"GET /projects/{id}/pipelines/{pipeline_id}/jobs", anyone | jobs, api, a.listPipelineJobs, 0},
+		{"GET /projects/{id}/pipelines/{pipeline_id}/bridges", anyone | jobs, api, a.listBridges, 0},
+		{"GET /projects/{id}/pipelines/{pipeline_id}/trigger_jobs", anyone | jobs, api, a.listBridges, 0},
+		{"GET /projects/{id}/pipelines/{pipeline_id}/variables", anyone, api, a.pipelineVariables, 0},
+		{"GET /projects/{id}/pipelines/{pipeline_id}/test_report", anyone, api, a.testReport, 0},
+		{"GET /projects/{id}/pipelines/{pipeline_id}/test_report_summary", anyone, api, a.testReportSummary, 0},
+		{"POST /projects/{id}/pipeline", signedIn, api, a.createPipeline, 0},
+		{"POST /projects/{id}/pipelines/{pipeline_id}/retry", signedIn, api, a.retryPipeline, 0},
+		{"POST /projects/{id}/pipelines/{pipeline_id}/cancel", signedIn, api, a.cancelPipeline, 0},
+		{"PUT /projects/{id}/pipelines/{pipeline_id}/metadata", signedIn | jobs, api, a.renamePipeline, 0},
+		{"DELETE /projects/{id}/pipelines/{pipeline_id}", signedIn, api, a.deletePipeline, 0},
+
+		// Jobs.
+		{"GET /job", signedIn | jobs, api, a.getOwnJob, 0},
+		{"GET /projects/{id}/jobs", signedIn, api, a.listJobs, 0},
+		{"GET /projects/{id}/jobs/{job_id}", signedIn, api, a.getJob, 0},
+		{"GET /projects/{id}/jobs/{job_id}/trace", signedIn, api, a.getTrace, 0},
+		{"POST /projects/{id}/jobs/{job_id}/cancel", signedIn, api, a.cancelJob, 0},
+		{"POST /projects/{id}/jobs/{job_id}/retry", signedIn, api, a.retryJob, 0},
+		{"POST /projects/{id}/jobs/{job_id}/erase", signedIn, api, a.eraseJob, 0},
+		{"POST /projects/{id}/jobs/{job_id}/play", signedIn, api, a.playJob, 0},
+
+		// Job artifacts. The mux cannot tell a job's artifacts from those of a ref by
+		// itself: the handlers look at the last wildcard.
+		{"GET /projects/{id}/jobs/{job_id}/artifacts", anyone | jobs, api, a.getArtifacts, 0},
+		{"GET /projects/{id}/jobs/{job_id}/{part}/{artifact_path...}", anyone | jobs, api, a.getArtifactPart, 0},
+		{"GET /projects/{id}/jobs/artifacts/{ref}/{artifact_path...}", anyone | jobs, api, a.getLatestArtifacts, 0},
+		{"POST /projects/{id}/jobs/{job_id}/artifacts/keep", signedIn, api, a.keepArtifacts, 0},
+		{"DELETE /projects/{id}/jobs/{job_id}/artifacts", signedIn, api, a.deleteArtifacts, 0},
+		{"DELETE /projects/{id}/artifacts", signedIn, api, a.deleteProjectArtifacts, 0},
+
 		// Users and their tokens.
 		{"GET /user", signedIn, auth.UseUser, a.currentUser, 0},
 		{"GET /users", signedIn, auth.UseUser, a.listUsers, 0},
