@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -34,52 +35,73 @@ const artifactLife = 30 * 24 * time.Hour
 
 // SaveArtifact stores an upload of a running job: the bytes first, then the row.
 // The same bytes again for the same type are a success, since runners repeat
-// requests. Errors: those of JobForRunner, ci.KindTooLarge over the limit,
-// ci.KindInvalid for another content of a type that is there already.
-func (e *Engine) SaveArtifact(ctx context.Context, id ci.JobID, token string, u Upload) error {
+// requests. It gives the status of the job. Errors: those of JobForRunner,
+// ci.KindTooLarge over the limit, ci.KindInvalid for another content of a type
+// that is there already, and for a dotenv report that cannot be read.
+func (e *Engine) SaveArtifact(ctx context.Context, id ci.JobID, token string, u Upload) (ci.Status, error) {
 	job, err := e.JobForRunner(ctx, id, token)
 	if err != nil {
-		return err
+		return job.Status, err
 	}
 	expires, err := e.artifactExpiry(u.ExpireIn)
 	if err != nil {
-		return err
+		return job.Status, err
 	}
 	spec, err := e.Spec(ctx, job)
 	if err != nil {
-		return err
-	}
-	hash := sha256.New()
-	key := blob.NewKey(e.rand)
-	limited := &limitedReader{from: io.TeeReader(u.Body, hash), left: e.limits.ArtifactBytes}
-	size, err := e.blobs.Put(ctx, key, limited)
-	if err != nil {
-		return fmt.Errorf("store artifact of job %d: %w", id, err)
+		return job.Status, err
 	}
 	artifact := ci.Artifact{
 		JobID: id, ProjectID: job.ProjectID, Type: orText(u.Type, archive), Format: orText(u.Format, "zip"),
-		Name: cleanName(u.Name), Size: size, SHA256: hash.Sum(nil), BlobKey: key, ExpireIn: u.ExpireIn,
+		Name: cleanName(u.Name), ExpireIn: u.ExpireIn,
 	}
 	for _, planned := range spec.Artifacts {
 		if planned.Type == artifact.Type {
 			artifact.Access = planned.Access
 		}
 	}
-	_, err = e.store.AddArtifact(ctx, artifact, expires)
-	if err == nil {
-		return nil
+	if artifact.Type == dotenv {
+		if u.Body, err = checkedDotenv(u.Body); err != nil {
+			return job.Status, err
+		}
 	}
-	cleanup := e.blobs.Delete(context.WithoutCancel(ctx), key)
+	if err := e.putArtifact(ctx, &artifact, u.Body); err != nil {
+		return job.Status, err
+	}
+	return job.Status, e.recordArtifact(ctx, artifact, expires)
+}
+
+// putArtifact stores the bytes of an artifact and fills in what they come to.
+func (e *Engine) putArtifact(ctx context.Context, a *ci.Artifact, body io.Reader) error {
+	hash := sha256.New()
+	a.BlobKey = blob.NewKey(e.rand)
+	limited := &limitedReader{from: io.TeeReader(body, hash), left: e.limits.ArtifactBytes}
+	var err error
+	if a.Size, err = e.blobs.Put(ctx, a.BlobKey, limited); err != nil {
+		return fmt.Errorf("store artifact of job %d: %w", a.JobID, err)
+	}
+	a.SHA256 = hash.Sum(nil)
+	return nil
+}
+
+// recordArtifact writes the row for bytes that are stored, or removes them when
+// the job has an artifact of the type already.
+func (e *Engine) recordArtifact(ctx context.Context, a ci.Artifact, expires time.Time) error {
+	_, err := e.store.AddArtifact(ctx, a, expires)
+	if err == nil || errors.Is(err, store.ErrUnknown) { // unknown: the row may need the bytes
+		return err
+	}
+	cleanup := e.blobs.Delete(context.WithoutCancel(ctx), a.BlobKey)
 	var taken *store.Taken
 	if !errors.As(err, &taken) {
-		return errors.Join(fmt.Errorf("record artifact of job %d: %w", id, err), cleanup)
+		return errors.Join(fmt.Errorf("record artifact of job %d: %w", a.JobID, err), cleanup)
 	}
-	there, err := e.view.Artifact(ctx, id, artifact.Type)
+	there, err := e.view.Artifact(ctx, a.JobID, a.Type)
 	if err != nil {
 		return errors.Join(err, cleanup)
 	}
-	if string(there.SHA256) != string(artifact.SHA256) {
-		return ci.BadRequest("another file has already been uploaded with the same type")
+	if !bytes.Equal(there.SHA256, a.SHA256) {
+		return errors.Join(ci.BadRequest("another file has already been uploaded with the same type"), cleanup)
 	}
 	return cleanup
 }
@@ -136,13 +158,12 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 }
 
 // ArtifactForRunner gives the archive of a job to a runner that holds a job of
-// the same project. Errors: ci.Forbidden for a token that counts for nothing
-// here, ci.NotFound when there is none (any more).
+// the same project, or of one that its job token may read. Errors:
+// ci.KindUnauthorized for a token that counts for nothing, ci.KindForbidden or
+// ci.KindNotFound for a job that it may not read, ci.NotFound when there is no
+// archive (any more).
 func (e *Engine) ArtifactForRunner(ctx context.Context, id ci.JobID, token string) (ci.Artifact, error) {
 	caller, err := e.AuthenticateJobToken(ctx, token)
-	if ci.KindOf(err) == ci.KindUnauthorized {
-		return ci.Artifact{}, ci.Forbidden("")
-	}
 	if err != nil {
 		return ci.Artifact{}, err
 	}

@@ -24,7 +24,8 @@ type Assignment struct {
 	Token        string
 	Variables    []ci.Variable // final list in order of precedence, keys are unique
 	Dependencies []Dependency
-	RefGone      bool // the branch or tag is not there any more; the commit is
+	dotenv       []ci.Artifact // reports of the same jobs that become variables
+	RefGone      bool          // the branch or tag is not there any more; the commit is
 
 	// For people who watch queues: how many the runner found with work in them, how
 	// many jobs it tried to take for this one, and how many jobs of the project are
@@ -102,10 +103,11 @@ func (e *Engine) openVariables(sealed []byte, context string) ([]ci.Variable, er
 	return list, nil
 }
 
-// dependencies picks the jobs whose archive the job downloads, in the order of
-// the pipeline (contract/ci-yaml.md 6.2 and 6.3).
-// Errors: *missingDependency when one of them is erased or expired.
-func (e *Engine) dependencies(ctx context.Context, s *ci.Snapshot, job ci.Job) ([]Dependency, error) {
+// dependencies picks the artifacts of earlier jobs that go to the job, in the
+// order of the pipeline: archives to download and reports that become variables
+// (contract/ci-yaml.md 5.4, 6.2 and 6.3).
+// Errors: *missingDependency when those of a job are erased or have expired.
+func (e *Engine) dependencies(ctx context.Context, s *ci.Snapshot, job ci.Job, a *Assignment) error {
 	var from []ci.Job
 	var ids []ci.JobID
 	for i := range s.Jobs {
@@ -114,24 +116,26 @@ func (e *Engine) dependencies(ctx context.Context, s *ci.Snapshot, job ci.Job) (
 		}
 	}
 	if len(from) == 0 {
-		return nil, nil
+		return nil
 	}
 	artifacts, err := e.view.Artifacts(ctx, ids)
 	if err != nil {
-		return nil, fmt.Errorf("read artifacts for job %d: %w", job.ID, err)
+		return fmt.Errorf("read artifacts for job %d: %w", job.ID, err)
 	}
-	var list []Dependency
 	for _, earlier := range from {
 		if expired(earlier, e.now()) || !earlier.ErasedAt.IsZero() {
-			return nil, &missingDependency{earlier.Name}
+			return &missingDependency{earlier.Name}
 		}
 		for _, artifact := range artifacts[earlier.ID] {
-			if artifact.Type == archive {
-				list = append(list, Dependency{Job: earlier, Archive: artifact})
+			switch artifact.Type {
+			case archive:
+				a.Dependencies = append(a.Dependencies, Dependency{Job: earlier, Archive: artifact})
+			case dotenv:
+				a.dotenv = append(a.dotenv, artifact)
 			}
 		}
 	}
-	return list, nil
+	return nil
 }
 
 // feeds reports whether artifacts of earlier go to job.

@@ -13,7 +13,8 @@ import (
 )
 
 // jobVariables is the final list of a job, in GitLab's order of precedence (later
-// ones win): predefined, YAML, user, pipeline, given when it was played
+// ones win): predefined, YAML, user, reported by earlier jobs, pipeline, given when
+// it was played
 // (contract/trigger-api.md 7, contract/ci-yaml.md 5.1).
 func (e *Engine) jobVariables(ctx context.Context, a *Assignment) ([]ci.Variable, error) {
 	commit, err := e.commit(ctx, a.Project.ID, a.Pipeline.SHA)
@@ -28,6 +29,10 @@ func (e *Engine) jobVariables(ctx context.Context, a *Assignment) ([]ci.Variable
 	if err != nil {
 		return nil, err
 	}
+	reported, err := e.dotenvVariables(ctx, a.dotenv)
+	if err != nil {
+		return nil, err
+	}
 	short, err := e.triggerShort(ctx, a.Pipeline)
 	if err != nil {
 		return nil, err
@@ -35,7 +40,7 @@ func (e *Engine) jobVariables(ctx context.Context, a *Assignment) ([]ci.Variable
 	list := mergeVariables(
 		e.serverVariables(), e.projectVariables(a.Project), e.commitVariables(a.Pipeline, commit),
 		e.storedPipelineVariables(a, short), e.ownVariables(a), runnerVariables(a.Runner),
-		a.Spec.Variables, userVariables(a.User), secret(given), secret(played),
+		a.Spec.Variables, userVariables(a.User), secret(reported), secret(given), secret(played),
 	)
 	return expandVariables(list), nil
 }

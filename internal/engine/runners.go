@@ -73,3 +73,50 @@ func (e *Engine) endOthers(ctx context.Context, runner ci.RunnerID, but int64) e
 	}
 	return errors.Join(problems...)
 }
+
+// UnregisterRunner removes a runner by its own wish. Jobs that it holds may go on:
+// their tokens count as long as they run.
+func (e *Engine) UnregisterRunner(ctx context.Context, runner ci.Runner) error {
+	if err := e.store.DeleteRunner(ctx, runner.ID); err != nil && !ci.IsNotFound(err) {
+		return fmt.Errorf("remove runner %d: %w", runner.ID, err)
+	}
+	e.hub.WakeAll() // polls of its machines end
+	return nil
+}
+
+// UnregisterManager removes a machine of a runner; the runner stays. Errors:
+// ci.KindNotFound for one that is not there.
+func (e *Engine) UnregisterManager(ctx context.Context, runner ci.Runner, systemID string) error {
+	err := e.store.DeleteManager(ctx, runner.ID, systemID)
+	if ci.IsNotFound(err) {
+		return ci.NotFound("")
+	}
+	if err != nil {
+		return fmt.Errorf("remove machine of runner %d: %w", runner.ID, err)
+	}
+	e.managers.put(managerKey{runner.ID, systemID}, ci.RunnerManager{})
+	return nil
+}
+
+// NewRunnerToken gives a runner a new token, which is readable only now; the old
+// one ends.
+func (e *Engine) NewRunnerToken(ctx context.Context, runner ci.Runner) (string, error) {
+	runner, err := e.view.Runner(ctx, runner.ID)
+	if err != nil {
+		return "", err
+	}
+	token := auth.NewRunnerToken(e.rand)
+	runner.Digest, runner.Short = e.keys.Digest(auth.RunnerTokens, token), auth.Short(token)
+	if err := e.store.UpdateRunner(ctx, runner); err != nil {
+		return "", fmt.Errorf("replace token of runner %d: %w", runner.ID, err)
+	}
+	return token, nil
+}
+
+// InstanceUUID names this server, the same for all replicas and at each start. It
+// is derived from the keys and tells nothing about them.
+func (e *Engine) InstanceUUID() string {
+	id := e.keys.Sign("instance uuid", nil)[:16]
+	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // version 8: made by a rule of one's own
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+}

@@ -73,7 +73,7 @@ func (e *Engine) prepare(ctx context.Context, s *ci.Snapshot, job ci.Job, c Runn
 	if !supports(c.Features, job, a.Spec) {
 		return nil, ci.RunnerUnsupported, nil
 	}
-	a.Dependencies, err = e.dependencies(ctx, s, job)
+	err = e.dependencies(ctx, s, job, a)
 	var missing *missingDependency
 	if errors.As(err, &missing) {
 		return nil, ci.MissingDependencyFailure, nil

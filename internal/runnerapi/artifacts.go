@@ -1,0 +1,144 @@
+package runnerapi
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strconv"
+
+	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/engine"
+	"github.com/lanyard-ci/lanyard/internal/wire"
+)
+
+// upload takes an artifact of a job that runs. The body is a multipart form with a
+// part named file, usually chunked and of any length, so it is passed on as it
+// comes. What describes it stands in the query, or in parts before the file
+// (contract/runner-protocol.md 7).
+func (a *API) upload(w http.ResponseWriter, r *http.Request) error {
+	p, err := wire.QueryParams(r, "id")
+	if err != nil {
+		return err
+	}
+	id := ci.JobID(p.Int("id", 0))
+	if err := p.Err(); err != nil {
+		return err
+	}
+	form, err := formReader(w, r)
+	if err != nil {
+		return err
+	}
+	part, err := filePart(form, p)
+	if err != nil {
+		return err
+	}
+	upload := engine.Upload{
+		Type: p.String("artifact_type"), Format: p.String("artifact_format"), ExpireIn: p.String("expire_in"),
+		Name: part.FileName(), Body: fromClient{part},
+	}
+	if err := p.Err(); err != nil {
+		return err
+	}
+	status, err := a.engine.SaveArtifact(r.Context(), id, jobToken(r, p), upload)
+	if err := a.report(w, r, status, err); err != nil {
+		return err
+	}
+	return wire.JSON(w, http.StatusCreated, http.StatusCreated)
+}
+
+// formReader reads the body of an upload part by part.
+func formReader(w http.ResponseWriter, r *http.Request) (*multipart.Reader, error) {
+	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "multipart/form-data" || params["boundary"] == "" {
+		return nil, ci.BadParam("file is missing")
+	}
+	return multipart.NewReader(steadily(w, r.Body), params["boundary"]), nil
+}
+
+// Bounds of the parts before the file.
+const (
+	maxFields     = 20
+	maxFieldBytes = 8 << 10
+)
+
+// filePart goes on to the part named file and makes parameters of the parts before
+// it. The metadata that GitLab's own proxy adds is left out: the archive has it
+// all.
+func filePart(form *multipart.Reader, p *wire.Params) (*multipart.Part, error) {
+	for range maxFields {
+		part, err := form.NextPart()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, ci.BadParam("file is missing")
+		case err != nil:
+			return nil, unreadable(err)
+		case part.FormName() == "file":
+			return part, nil
+		case part.FileName() != "":
+			continue
+		}
+		value, err := io.ReadAll(io.LimitReader(part, maxFieldBytes+1))
+		if err != nil {
+			return nil, unreadable(err)
+		}
+		if len(value) > maxFieldBytes {
+			return nil, ci.BadParam("a field is too long")
+		}
+		p.Set(part.FormName(), wire.NewString(string(value)))
+	}
+	return nil, ci.BadParam("too many fields before the file")
+}
+
+// A fromClient reads a part; where it fails, that is the client's doing.
+type fromClient struct{ part io.Reader }
+
+// Read implements io.Reader.
+func (f fromClient) Read(p []byte) (int, error) {
+	n, err := f.part.Read(p)
+	if err != nil && err != io.EOF {
+		err = unreadable(err)
+	}
+	return n, err
+}
+
+// unreadable is the answer to a body that ended too early or is no form.
+func unreadable(err error) error {
+	return &ci.Error{Kind: ci.KindBadParam, Message: "request body ended too early", Err: err}
+}
+
+// download gives a runner the archive of an earlier job. It always comes from
+// here, whatever direct_download says: there is no other place.
+func (a *API) download(w http.ResponseWriter, r *http.Request) error {
+	p, err := wire.QueryParams(r, "id")
+	if err != nil {
+		return err
+	}
+	id, token := ci.JobID(p.Int("id", 0)), jobToken(r, p)
+	if err := p.Err(); err != nil {
+		return err
+	}
+	artifact, err := a.engine.ArtifactForRunner(r.Context(), id, token)
+	if ci.KindOf(err) == ci.KindUnauthorized {
+		return a.miss(r, ci.Forbidden(""))
+	}
+	if err != nil {
+		return err
+	}
+	body, err := a.blobs.Get(r.Context(), artifact.BlobKey, 0, -1)
+	if err != nil {
+		return fmt.Errorf("open artifact of job %d: %w", id, err)
+	}
+	defer body.Close()
+	h := w.Header()
+	h.Set("Content-Type", "application/zip")
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": artifact.Name}))
+	h.Set("Content-Length", strconv.FormatInt(artifact.Size, 10))
+	w.WriteHeader(http.StatusOK)
+	if _, err := io.Copy(w, body); err != nil {
+		return fmt.Errorf("send artifact of job %d: %w", id, err)
+	}
+	return nil
+}
