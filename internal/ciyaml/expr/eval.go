@@ -112,6 +112,14 @@ func (v value) equal(w value) bool { return v.kind == w.kind && v.text == w.text
 // valuePattern is the form of a value that =~ takes as a pattern.
 var valuePattern = regexp.MustCompile(`(?m)^/(.*)/([ismU]*)$`)
 
+// findPattern returns the match of valuePattern, fast where there is none.
+func findPattern(text string) []string {
+	if strings.IndexByte(text, '/') < 0 {
+		return nil
+	}
+	return valuePattern.FindStringSubmatch(text)
+}
+
 var errNoPattern = errors.New("right side of a match is neither text nor pattern")
 
 // match is the =~ operator.
@@ -124,7 +132,7 @@ func match(left, right value) (bool, error) {
 	case isPattern:
 		return right.re.MatchString(left.string()), nil
 	}
-	if m := valuePattern.FindStringSubmatch(right.text); m != nil {
+	if m := findPattern(right.text); m != nil {
 		re, err := compile(m[1], m[2])
 		if err != nil {
 			return false, err

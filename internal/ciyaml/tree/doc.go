@@ -21,7 +21,9 @@
 //
 // The tests compare with tables that Psych itself has filled. Where the
 // library takes more than libyaml does (long simple keys, tabs after a dash),
-// this package takes it too.
+// this package takes it too. Text that follows a document without a marker
+// between them, as after a first line that is indented too far, is an error
+// with its place, although Psych drops it in silence: nobody means that.
 //
 // The package reads no file and knows nothing of keywords.
 package tree

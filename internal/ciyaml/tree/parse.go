@@ -115,8 +115,12 @@ func parseDocument(file string, p piece, lim Limits) (*Node, error) {
 	return node, nil
 }
 
-// maxRepairs is how many comments of one document load puts a blank before.
-const maxRepairs = 20
+// maxRepairs is how many comments of one document load puts a blank before,
+// and maxRepaired how many bytes it reads again for that.
+const (
+	maxRepairs  = 20
+	maxRepaired = 1 << 20
+)
 
 // load lets the library read one document. The library refuses a comment that
 // touches the value before it ('x'#c), which libyaml reads.
@@ -132,7 +136,8 @@ func load(text []byte) (*yaml.Node, error) {
 			return &doc, nil
 		}
 		var le *yaml.LoadError
-		if repairs == maxRepairs || !errors.As(err, &le) || le.Message != "found a comment without preceding whitespace" {
+		if !errors.As(err, &le) || le.Message != "found a comment without preceding whitespace" ||
+			repairs == maxRepairs || repairs*len(text) > maxRepaired {
 			return nil, err
 		}
 		at := offsetOf(text, le.Mark)

@@ -63,6 +63,7 @@ func TestPsychMore(t *testing.T) {
 		{"<<: &l [{a: 1}]\nb: {<<: *l}", `{"a"=>1, "b"=>{"<<"=>[{"a"=>1}]}}`},
 		{"!!str <<: {a: 1}", `{"<<"=>{"a"=>1}}`},
 		{"a: 'x'#c\nb: {x: 1}# d\n", `{"a"=>"x", "b"=>{"x"=>1}}`},
+		{strings.Repeat("a: 'x'#é\n", maxRepairs+1), "ERR (<unknown>): found a comment without preceding whitespace at line 21 column 7"},
 		{"a: \"\\q\"", "ERR (<unknown>): found unknown escape character while parsing a quoted scalar at line 1 column 4"},
 		{"a: \x01", "ERR (<unknown>): control characters are not allowed at line 1 column 1"},
 		{"a: \x7f", "ERR (<unknown>): control characters are not allowed at line 1 column 1"},
@@ -115,6 +116,7 @@ func TestErrorPositions(t *testing.T) {
 		{"a: 1\nb: *nope\n", "f:2:4 Unknown alias: nope"},
 		{"a: 1\nb: [x, 2024-01-02]\n", "f:2:8 Tried to load unspecified class: Date"},
 		{"a: 1\n\nß: \x00\n", "f:3:4 (<unknown>): control characters are not allowed at line 1 column 1"},
+		{"  a: 1\nb: 2\n", "f:2:1 (<unknown>): did not find expected <document start> at line 2 column 1"},
 		{"a: &a [*a]\n", "f:1:8 The parsed YAML is too big"},
 		{"a: 1\n---\nb: 1\n---\nc: 1\n", "f:5:1 The parsed YAML has too many documents"},
 	} {

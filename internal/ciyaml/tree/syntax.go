@@ -19,7 +19,7 @@ func syntaxError(file string, lines int, err error) *Error {
 		return &Error{Pos: Pos{File: file}, Message: "(<unknown>): " + err.Error()}
 	}
 	pos := Pos{File: file, Line: lines + le.Mark.Line, Col: le.Mark.Column}
-	if strings.Contains(le.Message, "exceeded max depth") {
+	if strings.Contains(le.Message, "exceeded max depth") || strings.Contains(le.Message, "excessive aliasing") {
 		return &Error{Pos: pos, Message: tooBig}
 	}
 	if name, ok := strings.CutPrefix(le.Message, "unknown anchor '"); ok {
