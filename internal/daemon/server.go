@@ -53,7 +53,7 @@ func (c Config) withDefaults() Config {
 // starts it can mend, *store.ErrNewer for a database of a newer version.
 func Start(ctx context.Context, c Config) (s *Server, err error) {
 	c = c.withDefaults()
-	s = &Server{config: c, hub: hub.New()}
+	s = &Server{config: c, hub: hub.New(newNonce())}
 	if s.state, err = openState(ctx, c); err != nil {
 		return nil, err
 	}
@@ -214,3 +214,6 @@ func (s *Server) writeReady() error {
 	}
 	return os.Rename(temporary, s.config.ReadyFile)
 }
+
+// newNonce tells this process from every other one in the cursors of long polls.
+func newNonce() string { return rand.Text() }

@@ -15,6 +15,7 @@ const (
 	tickEvery   = time.Second     // delayed jobs that are due
 	sweepEvery  = time.Minute     // silent jobs, trash
 	lostAfter   = time.Hour       // a held job that nobody reports on
+	answerLate  = 2 * time.Minute // a held job that its runner never reported on
 	leaseHeld   = 5 * time.Second // how long a lease counts
 	trashAtOnce = 200
 )
@@ -41,8 +42,10 @@ func (e *Engine) Run(ctx context.Context) error {
 		if now := e.now(); now.Sub(swept) >= sweepEvery {
 			swept = now
 			e.report(ctx, "drop lost jobs", e.dropLost(ctx))
+			e.report(ctx, "give back unanswered jobs", e.giveBackUnanswered(ctx))
 			e.report(ctx, "remove expired artifacts", e.removeExpired(ctx))
 			e.report(ctx, "empty trash", e.emptyTrash(ctx))
+			e.report(ctx, "sweep logs", e.sweepLogs(ctx))
 		}
 	}
 }
@@ -78,6 +81,25 @@ func (e *Engine) dropLost(ctx context.Context) error {
 	var problems []error
 	for _, job := range silent {
 		problems = append(problems, e.DropJob(ctx, job.ID, ci.StuckOrTimeout))
+	}
+	return errors.Join(problems...)
+}
+
+// giveBackUnanswered offers jobs again whose runner probably never learned that it
+// has them: the answer was lost on its way. Every runner says something about a job
+// within seconds; one that comes later than this is told that the job is not its
+// own any more (contract/runner-protocol.md 3, the time limit of an
+// acknowledgement).
+func (e *Engine) giveBackUnanswered(ctx context.Context) error {
+	silent, err := e.view.UnansweredJobs(ctx, e.now().Add(-answerLate))
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, job := range silent {
+		if err := e.Unassign(ctx, job.ID); ci.KindOf(err) != ci.KindConflict { // a conflict: it has ended
+			problems = append(problems, err)
+		}
 	}
 	return errors.Join(problems...)
 }
@@ -132,4 +154,10 @@ func (e *Engine) emptyTrash(ctx context.Context) error {
 		problems = append(problems, e.store.EmptyTrash(ctx, done))
 	}
 	return errors.Join(problems...)
+}
+
+// sweepLogs removes what deleted and erased logs left behind.
+func (e *Engine) sweepLogs(ctx context.Context) error {
+	_, err := e.traces.Sweep(ctx, trashAtOnce)
+	return err
 }

@@ -160,12 +160,30 @@ func (e *Engine) change(ctx context.Context, id ci.PipelineID, decide func(*ci.S
 		switch err := e.store.Apply(ctx, changes, runningDelta(snapshot, changes)); {
 		case err == nil:
 			e.tell(changes)
-			return changes, nil
+			return changes, e.endLogs(ctx, snapshot, changes)
 		case !errors.Is(err, store.ErrMoved):
 			return ci.Changes{}, fmt.Errorf("apply changes to pipeline %d: %w", id, err)
 		}
 	}
 	return ci.Changes{}, ci.Busy("pipeline %d keeps moving", id)
+}
+
+// endLogs ends the logs of jobs that have just ended without their runner saying
+// so: canceled, lost, dropped. What a runner has ended is left alone.
+func (e *Engine) endLogs(ctx context.Context, before *ci.Snapshot, changes ci.Changes) error {
+	var problems []error
+	for i := range changes.Jobs {
+		job := &changes.Jobs[i]
+		if old := before.Job(job.ID); !job.Status.Complete() || old == nil || !old.Status.Executing() {
+			continue
+		}
+		info, err := e.traces.Stat(ctx, int64(job.ID))
+		if err == nil && !info.Finished {
+			_, err = e.traces.Finish(context.WithoutCancel(ctx), int64(job.ID), "", 0)
+		}
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
 }
 
 // tell wakes whoever waits for what has just been saved.
