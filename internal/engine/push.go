@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 
-	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/git"
 )
 
 // A RefChange is what a push wants to do to one ref, or did. A missing side is
-// ci.ZeroSHA.
+// ci.ZeroSHA; a tag's side may be a tag object.
 type RefChange struct {
 	Name   string // full name
 	Before string
@@ -21,106 +23,174 @@ type RefChange struct {
 // (contract/ci-yaml.md 2.2).
 const maxPushPipelines = 4
 
-// CheckPush refuses a push whole if any of its refs may not change so. force
-// reports, for refs that exist, whether the change is not a fast-forward.
-func (e *Engine) CheckPush(ctx context.Context, c Caller, project ci.Project, changes []RefChange, force func(RefChange) (bool, error)) error {
-	actor, err := e.Authorize(ctx, c, project, auth.PushCode)
-	if err != nil {
-		return err
-	}
-	protections, err := e.view.Protections(ctx, project.ID)
-	if err != nil {
-		return fmt.Errorf("read protections of project %d: %w", project.ID, err)
-	}
-	for _, change := range changes {
-		ref := ci.Ref{Name: change.Name}
-		if !auth.MayPushRef(actor, ref.Short(), ref.Tag(), protections) {
-			return ci.Forbidden(fmt.Sprintf("You are not allowed to push code to protected branches or tags on this project: %s", ref.Short()))
-		}
-		if change.Before == ci.ZeroSHA {
-			continue
-		}
-		rewrites := change.After == ci.ZeroSHA
-		if !rewrites {
-			if rewrites, err = force(change); err != nil {
-				return fmt.Errorf("compare commits of %s: %w", change.Name, err)
-			}
-		}
-		if rewrites && !auth.MayForcePush(ref.Short(), ref.Tag(), protections) {
-			return ci.Forbidden(fmt.Sprintf("You are not allowed to force push or delete protected refs on this project: %s", ref.Short()))
-		}
-	}
-	return nil
-}
-
 // A Push is what has changed in a repository, by git or by the API.
 type Push struct {
-	Project   ci.Project
-	Caller    Caller
-	Changes   []RefChange
-	Skip      bool          // -o ci.skip
-	Variables []ci.Variable // -o ci.variable
+	Project    ci.Project
+	Caller     Caller
+	Changes    []RefChange
+	Skip       bool          // -o ci.skip
+	NoPipeline bool          // -o ci.no_pipeline
+	Variables  []ci.Variable // -o ci.variable
+}
+
+// A PushedRef is what became of a ref that was to get a pipeline.
+type PushedRef struct {
+	Name     string      // full name of the ref
+	Pipeline ci.Pipeline // its ID is zero when there is none
+	Refusal  *ci.Error   // why there is none, or why it has failed at once
 }
 
 // Pushed writes what changed to the table of refs and starts a pipeline for each
-// branch or tag that got a new commit, four at most. A refused pipeline is not an
-// error of the push: what can be shown is kept as a failed pipeline.
-func (e *Engine) Pushed(ctx context.Context, p Push) ([]ci.Pipeline, error) {
-	if err := e.recordRefs(ctx, p.Project, p.Changes); err != nil {
+// branch or tag that got a new commit, for the first four of them. A refused
+// pipeline is not an error of the push: what can be shown is kept as a failed
+// pipeline.
+func (e *Engine) Pushed(ctx context.Context, p Push) ([]PushedRef, error) {
+	names := make([]string, 0, len(p.Changes))
+	for _, change := range p.Changes {
+		names = append(names, change.Name)
+	}
+	if err := e.recordRefs(ctx, p.Project.ID, names); err != nil {
 		return nil, err
+	}
+	if p.NoPipeline || p.Caller.Job != nil {
+		return nil, nil
 	}
 	actor, err := e.Actor(ctx, p.Caller, p.Project)
 	if err != nil {
 		return nil, err
 	}
-	var made []ci.Pipeline
+	var results []PushedRef
 	for _, change := range p.Changes {
-		if change.After == ci.ZeroSHA || len(made) == maxPushPipelines || p.Caller.Job != nil {
+		if len(results) == maxPushPipelines {
+			break
+		}
+		change, err := e.commitsOf(ctx, p.Project.ID, change)
+		if err != nil {
+			return results, err
+		}
+		if change.After == ci.ZeroSHA {
 			continue
 		}
 		pipeline, err := e.CreatePipeline(ctx, PipelineRequest{
-			Project: p.Project, Actor: actor, Source: ci.SourcePush, Ref: change.Name, Before: change.Before,
+			Project: p.Project, Actor: actor, Source: ci.SourcePush, Ref: change.Name, SHA: change.After, Before: change.Before,
 			Variables: p.Variables, KeepRefused: true, HonorSkip: true, Skip: p.Skip,
 		})
-		var refusal *ci.Error
-		switch {
-		case pipeline.ID != 0:
-			made = append(made, pipeline)
-		case errors.As(err, &refusal):
-		case err != nil:
-			return made, err
+		refusal, err := refusalOfPush(err)
+		if err != nil {
+			return results, err
 		}
+		results = append(results, PushedRef{Name: change.Name, Pipeline: pipeline, Refusal: refusal})
 	}
-	return made, nil
+	return results, nil
 }
 
-// recordRefs brings the table of refs in step with what changed.
-func (e *Engine) recordRefs(ctx context.Context, project ci.Project, changes []RefChange) error {
-	var set []ci.Ref
-	var removed []string
-	for _, change := range changes {
-		if change.After == ci.ZeroSHA {
-			removed = append(removed, change.Name)
+// refusalOfPush tells what a user did from what the server could not do.
+func refusalOfPush(err error) (*ci.Error, error) {
+	var refusal *ci.Error
+	switch kind := ci.KindOf(err); {
+	case kind == "" || kind == ci.KindUnavailable || kind == ci.KindConflict:
+		return nil, err
+	case errors.As(err, &refusal):
+	}
+	return refusal, nil
+}
+
+// commitsOf gives a change in commits, as pipelines have it: tag objects peeled, and
+// ci.ZeroSHA for what is no commit, which is all that is neither branch nor tag.
+func (e *Engine) commitsOf(ctx context.Context, project ci.ProjectID, change RefChange) (RefChange, error) {
+	if !isBranchOrTag(change.Name) {
+		return RefChange{change.Name, ci.ZeroSHA, ci.ZeroSHA}, nil
+	}
+	for _, side := range []*string{&change.Before, &change.After} {
+		if *side == ci.ZeroSHA {
 			continue
 		}
-		sha := change.After
-		if (ci.Ref{Name: change.Name}).Tag() { // an annotated tag counts as its commit
-			commit, err := e.git.Resolve(ctx, int64(project.ID), change.Name)
-			if err != nil {
-				return fmt.Errorf("resolve %s of project %d: %w", change.Name, project.ID, err)
-			}
-			sha = commit
+		commit, err := e.git.Resolve(ctx, int64(project), *side)
+		switch {
+		case errors.Is(err, git.ErrNotExist):
+			commit = ci.ZeroSHA
+		case err != nil:
+			return change, fmt.Errorf("resolve %s of project %d: %w", change.Name, project, err)
 		}
-		set = append(set, ci.Ref{ProjectID: project.ID, Name: change.Name, SHA: sha})
+		*side = commit
 	}
-	if err := e.store.SetRefs(ctx, project.ID, set, removed); err != nil {
-		return fmt.Errorf("record refs of project %d: %w", project.ID, err)
+	return change, nil
+}
+
+// recordRefs brings the table of refs in step with the repository for some refs, by
+// full name. Others may push at the same moment, so it looks again after it has
+// written: whoever writes last has then seen the last value.
+func (e *Engine) recordRefs(ctx context.Context, project ci.ProjectID, names []string) error {
+	found, err := e.refsNow(ctx, project, names)
+	for range maxTries {
+		if err != nil {
+			return fmt.Errorf("read refs of project %d: %w", project, err)
+		}
+		var set []ci.Ref
+		var removed []string
+		for _, name := range names {
+			if sha := found[name]; sha != "" {
+				set = append(set, ci.Ref{ProjectID: project, Name: name, SHA: sha})
+			} else {
+				removed = append(removed, name)
+			}
+		}
+		if err := e.store.SetRefs(ctx, project, set, removed); err != nil {
+			return fmt.Errorf("record refs of project %d: %w", project, err)
+		}
+		before := found
+		if found, err = e.refsNow(ctx, project, names); err == nil && maps.Equal(before, found) {
+			return nil
+		}
 	}
-	return nil
+	return ci.Busy("refs of project %d keep moving", project)
+}
+
+// isBranchOrTag tells the refs that pipelines run on from others, such as notes.
+func isBranchOrTag(name string) bool {
+	return strings.HasPrefix(name, ci.BranchPrefix) || strings.HasPrefix(name, ci.TagPrefix)
+}
+
+// manyRefs is from where on one list of all refs is cheaper than a question for each.
+const manyRefs = 200
+
+// refsNow reads the commits of those branches and tags among names that the
+// repository has.
+func (e *Engine) refsNow(ctx context.Context, project ci.ProjectID, names []string) (map[string]string, error) {
+	found := map[string]string{}
+	if len(names) > manyRefs {
+		wanted := map[string]bool{}
+		for _, name := range names {
+			wanted[name] = true
+		}
+		all, err := e.git.Refs(ctx, int64(project))
+		for _, ref := range all {
+			if wanted[ref.Name] && ref.Commit != "" {
+				found[ref.Name] = ref.Commit
+			}
+		}
+		return found, err
+	}
+	for _, name := range names {
+		if !isBranchOrTag(name) {
+			continue
+		}
+		ref, err := e.git.Ref(ctx, int64(project), name)
+		switch {
+		case errors.Is(err, git.ErrNotExist):
+		case err != nil:
+			return nil, err
+		case ref.Commit != "":
+			found[name] = ref.Commit
+		}
+	}
+	return found, nil
 }
 
 // CompareRefs brings the table of refs in step with the repositories, for what a
 // crash left between git's update and ours (decisions: rows, 14). It runs at start.
+// A project without a repository is reported and passed over: it must not keep the
+// others from being served.
 func (e *Engine) CompareRefs(ctx context.Context) error {
 	ids, err := e.view.ProjectIDs(ctx)
 	if err != nil {
@@ -128,12 +198,18 @@ func (e *Engine) CompareRefs(ctx context.Context) error {
 	}
 	for _, id := range ids {
 		found, err := e.git.Refs(ctx, int64(id))
+		if errors.Is(err, git.ErrNoRepository) {
+			e.log.ErrorContext(ctx, "project has no repository", "project_id", int64(id))
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("list refs of project %d: %w", id, err)
 		}
 		var all []ci.Ref
 		for _, ref := range found {
-			all = append(all, ci.Ref{ProjectID: id, Name: ref.Name, SHA: ref.SHA})
+			if ref.Commit != "" { // a tag of something else is no ref that pipelines run on
+				all = append(all, ci.Ref{ProjectID: id, Name: ref.Name, SHA: ref.Commit})
+			}
 		}
 		changed, err := e.store.ReplaceRefs(ctx, id, all)
 		if err != nil {
