@@ -94,7 +94,7 @@ func (e *Engine) checkRef(ctx context.Context, d *pipelineDraft) error {
 		if denied := e.mayCreate(d); denied != nil {
 			return denied
 		}
-		return err
+		return e.explainRef(ctx, d, err)
 	case "":
 		if err != nil {
 			return fmt.Errorf("resolve ref in project %d: %w", d.Project.ID, err)

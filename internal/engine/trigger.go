@@ -80,12 +80,15 @@ func (e *Engine) triggerRequest(ctx context.Context, project ci.Project, r Trigg
 	digest := e.keys.Digest(auth.TriggerTokens, r.Token)
 	trigger, err := e.view.TriggerByDigest(ctx, digest)
 	switch {
-	case ci.IsNotFound(err) || (err == nil && trigger.Expired(e.now())):
+	case ci.IsNotFound(err):
 		return e.jobTriggerRequest(ctx, project, r)
 	case err != nil:
 		return PipelineRequest{}, fmt.Errorf("look up trigger token: %w", err)
 	case trigger.ProjectID != project.ID:
 		return PipelineRequest{}, ci.NotFound("")
+	case trigger.Expired(e.now()): // whoever has all of it may be told
+		return PipelineRequest{}, ci.NotFound("").WithHint("token_expired",
+			"This trigger token expired on "+trigger.ExpiresAt.UTC().Format(time.DateOnly)+". Create a new one in the project's CI/CD settings.")
 	}
 	owner, err := e.view.User(ctx, trigger.OwnerID)
 	if err != nil {
