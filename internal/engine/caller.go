@@ -46,7 +46,7 @@ func (e *Engine) AuthenticateAccessToken(ctx context.Context, token string) (Cal
 	if err != nil {
 		return Caller{}, fmt.Errorf("load owner of access token %d: %w", found.ID, err)
 	}
-	if err := mayAct(user); err != nil {
+	if err := e.mayAct(user); err != nil {
 		return Caller{}, err
 	}
 	return Caller{User: user, Scopes: found.Scopes}, nil
@@ -68,20 +68,20 @@ func (e *Engine) AuthenticateJobToken(ctx context.Context, token string) (Caller
 	if err != nil {
 		return Caller{}, fmt.Errorf("load user of job %d: %w", job.ID, err)
 	}
-	if err := mayAct(user); err != nil {
+	if err := e.mayAct(user); err != nil {
 		return Caller{}, err
 	}
 	return Caller{User: user, Job: &job}, nil
 }
 
 // mayAct refuses blocked and deactivated accounts with GitLab's texts.
-func mayAct(user ci.User) error {
+func (e *Engine) mayAct(user ci.User) error {
 	switch user.State {
 	case ci.UserBlocked:
 		return ci.Forbidden("Your account has been blocked.")
 	case ci.UserDeactivated:
 		return ci.Forbidden("Your account has been deactivated by your administrator. " +
-			"Please log back in from a web browser to reactivate your account.")
+			"Please log back in from a web browser to reactivate your account at " + e.urls.Base())
 	case ci.UserActive:
 	}
 	return nil

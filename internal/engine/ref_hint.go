@@ -14,7 +14,7 @@ import (
 const (
 	maxCompared  = 1000 // refs
 	maxEdits     = 6
-	maxRefName   = 100  // bytes of a name that is compared or shown
+	maxRefName   = 100 // bytes of a name that is compared or shown
 	maxSuggested = 3
 	maxHint      = 200 // bytes
 )
