@@ -247,8 +247,12 @@ func (r *Runner) nextJob(ctx context.Context) *payload {
 			return job
 		}
 		if err == nil {
+			wait := r.config.PollInterval - r.config.Now().Sub(asked)
+			if lastUpdate == "" && version != "" { // only a request with a version is held: ask again at once
+				wait = 0
+			}
 			lastUpdate, failed = version, r.timing.poll.first
-			sleep(ctx, r.config.PollInterval-r.config.Now().Sub(asked))
+			sleep(ctx, wait)
 			continue
 		}
 		if ctx.Err() != nil {
