@@ -38,7 +38,7 @@ func start(ctx context.Context, config daemon.Config) (*daemon.Server, error) {
 		return nil, err
 	}
 	server, err := daemon.Start(ctx, config)
-	var newer *store.ErrNewer
+	var newer *store.NewerError
 	var usage *daemon.UsageError
 	switch {
 	case errors.As(err, &newer):

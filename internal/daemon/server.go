@@ -50,7 +50,7 @@ func (c Config) withDefaults() Config {
 
 // Start opens the data, makes the first administrator if there is nobody yet, and
 // listens; requests are answered from Run on. Errors: *UsageError for what whoever
-// starts it can mend, *store.ErrNewer for a database of a newer version.
+// starts it can mend, *store.NewerError for a database of a newer version.
 func Start(ctx context.Context, c Config) (s *Server, err error) {
 	c = c.withDefaults()
 	s = &Server{config: c, hub: hub.New(newNonce())}

@@ -26,7 +26,7 @@ type state struct {
 }
 
 // openState opens the data directory for one process. Errors: *UsageError when it
-// cannot be used as it is, *store.ErrNewer.
+// cannot be used as it is, *store.NewerError.
 func openState(ctx context.Context, c Config) (s *state, err error) {
 	s = &state{}
 	defer func() {
