@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
@@ -51,8 +52,12 @@ func (v *View) PendingJobs(ctx context.Context, queue string, after ci.JobID, li
 		where j.status = 'pending' and j.queue = $1 and j.id > $2 order by j.id limit $3`, queue, after, limit)
 }
 
-// heldJobs is the condition of the index jobs_held, word for word.
-const heldJobs = `j.status in ('running', 'canceling')`
+// heldJobs is the condition of the index jobs_held, word for word, and allHeld a
+// way to read that index as a whole.
+const (
+	heldJobs = `j.status in ('running', 'canceling')`
+	allHeld  = `j.id in (select j.id from jobs j where ` + heldJobs + `)`
+)
 
 // HeldJobs lists the jobs that a machine of a runner holds, oldest first.
 func (v *View) HeldJobs(ctx context.Context, managerID int64) ([]ci.Job, error) {
@@ -63,7 +68,7 @@ func (v *View) HeldJobs(ctx context.Context, managerID int64) ([]ci.Job, error) 
 // HeldByRunner lists the jobs that all machines of a runner hold, oldest first.
 func (v *View) HeldByRunner(ctx context.Context, runner ci.RunnerID) ([]ci.Job, error) {
 	return list(ctx, v, "held jobs", scanJob, `
-		select `+jobColumns+` from jobs j where `+heldJobs+` and j.runner_id = $1 order by j.id`, runner)
+		select `+jobColumns+` from jobs j where `+allHeld+` and j.runner_id = $1 order by j.id`, runner)
 }
 
 // SilentJobs lists the jobs that a runner holds and that were neither started nor
@@ -71,7 +76,7 @@ func (v *View) HeldByRunner(ctx context.Context, runner ci.RunnerID) ([]ci.Job, 
 func (v *View) SilentJobs(ctx context.Context, before time.Time) ([]ci.Job, error) {
 	return list(ctx, v, "silent jobs", scanJob, `
 		select `+jobColumns+` from jobs j
-		where `+heldJobs+` and j.contacted_at < $1 and j.started_at < $1 order by j.id`, micros(before))
+		where `+allHeld+` and j.contacted_at < $1 and j.started_at < $1 order by j.id`, micros(before))
 }
 
 // UnansweredJobs lists the jobs that were given to a runner before a time and that
@@ -79,11 +84,18 @@ func (v *View) SilentJobs(ctx context.Context, before time.Time) ([]ci.Job, erro
 func (v *View) UnansweredJobs(ctx context.Context, before time.Time) ([]ci.Job, error) {
 	return list(ctx, v, "unanswered jobs", scanJob, `
 		select `+jobColumns+` from jobs j
-		where `+heldJobs+` and j.contacted_at < j.started_at and j.started_at < $1 order by j.id`, micros(before))
+		where `+allHeld+` and j.contacted_at < j.started_at and j.started_at < $1 order by j.id`, micros(before))
 }
 
-// DueScheduled lists the pipelines with a delayed job whose time has come.
+// DueScheduled lists the pipelines with a delayed job whose time has come, the
+// longest due first.
 func (v *View) DueScheduled(ctx context.Context, now time.Time) ([]ci.PipelineID, error) {
-	return list(ctx, v, "due pipelines", scanInto[ci.PipelineID], `
-		select distinct pipeline_id from jobs where status = 'scheduled' and scheduled_at <= $1 order by pipeline_id`, micros(now))
+	jobs, err := list(ctx, v, "due pipelines", scanInto[ci.PipelineID], `
+		select pipeline_id from jobs where status = 'scheduled' and scheduled_at <= $1 order by scheduled_at`, micros(now))
+	seen := make(map[ci.PipelineID]bool)
+	return slices.DeleteFunc(jobs, func(id ci.PipelineID) bool {
+		again := seen[id]
+		seen[id] = true
+		return again
+	}), err
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/pressly/goose/v3"
@@ -21,10 +20,13 @@ var migrations embed.FS
 // versionTable is where goose records which migrations ran.
 const versionTable = "goose_db_version"
 
-// migrate brings the schema up to date. When there is something to do, it does it
-// under a lock that other processes respect; a database that is already current
-// is only read.
+// migrate brings the schema up to date under a lock that other processes respect.
 func migrate(ctx context.Context, c Config, d *dialect) error {
+	unlock, err := lockMigration(ctx, c.Path+"-migrate")
+	if err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	defer unlock()
 	pool, err := sql.Open("sqlite", d.writerDSN(c.Path, "full"))
 	if err != nil {
 		return err
@@ -38,14 +40,6 @@ func migrate(ctx context.Context, c Config, d *dialect) error {
 	current, err := checkSchema(ctx, pool, d, provider)
 	if current || err != nil {
 		return err
-	}
-	unlock, err := lockMigration(ctx, c.Path+"-migrate")
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if current, err := checkSchema(ctx, pool, d, provider); current || err != nil {
-		return err // another process did it while this one waited
 	}
 	results, err := provider.Up(ctx)
 	if err != nil {
@@ -88,21 +82,22 @@ func checkSchema(ctx context.Context, pool *sql.DB, d *dialect, provider *goose.
 }
 
 // lockMigration takes a lock that ends with the process, whatever its end: the
-// write lock of an empty SQLite file beside the database. A lock in the database
-// itself would keep goose's own transactions out.
+// write lock of an empty SQLite file beside the database, which stays there. A
+// lock in the database itself would keep goose's own transactions out, and could
+// not cover the switch to write-ahead logging, which does not wait for others.
 func lockMigration(ctx context.Context, path string) (unlock func(), err error) {
+	if err := private(path); err != nil {
+		return nil, err
+	}
 	pool, err := sql.Open("sqlite", sqliteDSN(path, "busy_timeout(60000)"))
 	if err != nil {
-		return nil, fmt.Errorf("lock: %w", err)
+		return nil, err
 	}
 	pool.SetMaxOpenConns(1)
 	if _, err := pool.ExecContext(ctx, "begin exclusive"); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock: %w", err), pool.Close())
+		return nil, errors.Join(err, pool.Close())
 	}
-	return func() {
-		os.Remove(path) // whoever waits on it finds the schema current
-		pool.Close()
-	}, nil
+	return func() { pool.Close() }, nil
 }
 
 // schema is the directory of migrations with $id replaced.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"runtime"
@@ -67,9 +68,14 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 }
 
 // private makes an empty file that only this account may read, so that SQLite
-// does not make one that others may. The files beside it copy its mode.
+// does not make one that others may. The files beside it copy its mode. A file
+// that is there is not opened: closing it would drop the locks that another
+// connection of this process holds.
 func private(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

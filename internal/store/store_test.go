@@ -1,7 +1,12 @@
 package store_test
 
 import (
+	"database/sql"
+	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -9,15 +14,109 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/store/storetest"
 )
 
+// TestContract runs the suite and keeps every statement; then it asks SQLite how
+// it would run each. None may read a whole table unless it is meant to.
 func TestContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) *store.DB {
+	var mu sync.Mutex
+	seen := map[string]bool{} // protected by mu
+	open := func(t *testing.T) *store.DB {
 		db, err := store.Open(t.Context(), store.Config{
 			Path: filepath.Join(t.TempDir(), "lanyard.db"),
 			Now:  func() time.Time { return storetest.Epoch },
+			Statement: func(query string) {
+				mu.Lock()
+				defer mu.Unlock()
+				seen[query] = true
+			},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return db
+	}
+	t.Run("suite", func(t *testing.T) { storetest.Run(t, open) })
+	t.Run("plans", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "plans.db")
+		db, err := store.Open(t.Context(), store.Config{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		pool, err := sql.Open("sqlite", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		if len(seen) < 100 {
+			t.Errorf("the suite ran %d statements", len(seen))
+		}
+		for query := range seen {
+			checkPlan(t, pool, query)
+		}
+	})
+}
+
+// wholeTables lists parts of the queries that may read a whole table, and why.
+var wholeTables = []struct{ part, reason string }{
+	{"as broken limit", "Check reads everything"},
+	{"select count(*) from users", "CountUsers"},
+	{"users u", "lists for people, in pages"},
+	{"projects p join namespaces n", "lists for people, in pages"},
+	{"namespaces n", "lists for people, in pages"},
+	{"runners r", "lists for people, in pages"},
+	{"from projects order by", "ProjectIDs"},
+	{"from trash order by", "the oldest rows of a short table"},
+}
+
+// smallIndexes hold only rows that are on their way: reading one as a whole is
+// what they are for.
+var smallIndexes = []string{"pipelines_active", "jobs_held", "jobs_pending", "jobs_scheduled"}
+
+// tables are those that a plan may not read as a whole.
+var tables = []string{
+	"access_tokens", "artifacts", "idempotency", "jobs", "job_token_allowlist", "leases", "members", "namespaces", "pipelines",
+	"pipeline_variables", "project_iids", "project_running", "projects", "protections", "redirects", "refs", "runner_managers",
+	"runner_projects", "runners", "specs", "trash", "triggers", "upstreams", "users",
+}
+
+func checkPlan(t *testing.T, pool *sql.DB, query string) {
+	t.Helper()
+	if words := strings.Fields(query); !slices.Contains([]string{"select", "with", "insert", "update", "delete"}, words[0]) {
+		return
+	}
+	if slices.ContainsFunc(wholeTables, func(w struct{ part, reason string }) bool { return strings.Contains(query, w.part) }) {
+		return
+	}
+	args := []any{}
+	for i := 1; strings.Contains(query, fmt.Sprintf("$%d", i)); i++ {
+		args = append(args, nil)
+	}
+	rows, err := pool.QueryContext(t.Context(), "explain query plan "+store.Expand(query), args...)
+	if err != nil {
+		t.Errorf("explain %s: %v", query, err)
+		return
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Error(err)
+		}
+		fields := strings.Fields(detail)
+		small := len(fields) > 2 && slices.Contains(smallIndexes, fields[len(fields)-1])
+		if fields[0] == "SCAN" && !small && isTable(query, fields[1]) {
+			t.Errorf("%s in:\n%s", detail, query)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// isTable reports whether name is one of the tables, or an alias of one in query.
+func isTable(query, name string) bool {
+	return slices.ContainsFunc(tables, func(table string) bool {
+		return name == table || strings.Contains(query, " "+table+" "+name+" ") || strings.Contains(query, " "+table+" "+name+"\n")
 	})
 }

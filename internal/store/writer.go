@@ -35,7 +35,7 @@ type Writer struct {
 	queue   chan *write
 	stop    chan struct{} // closed by Close: take no more
 	stopped chan struct{} // closed when the goroutine has ended
-	closing sync.Once
+	closing func() error
 
 	stmts map[string]*sql.Stmt // used only in the run goroutine
 }
@@ -80,6 +80,7 @@ func OpenWriter(ctx context.Context, c WriterConfig) (*Writer, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open %s for writing: %w", c.Path, err)
 	}
+	w.closing = sync.OnceValue(w.close)
 	go w.run()
 	return w, nil
 }
@@ -113,8 +114,12 @@ func (w *Writer) assert(ctx context.Context) error {
 // before is computed before. An error that matches ErrUnknown means that the
 // commit itself failed.
 func (w *Writer) Do(ctx context.Context, fn func(*Tx) error) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	select {
+	case <-w.stop: // before the queue, which may have room
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	default:
 	}
 	wr := &write{fn: fn, done: make(chan error, 1)}
 	select {
@@ -140,9 +145,11 @@ func (w *Writer) Do(ctx context.Context, fn func(*Tx) error) error {
 }
 
 // Close lets the queued writes finish, then moves the log into the database file
-// and closes it. Writes that come later get ErrClosed.
-func (w *Writer) Close() error {
-	w.closing.Do(func() { close(w.stop) })
+// and closes it. Writes that come later get ErrClosed. It may be called again.
+func (w *Writer) Close() error { return w.closing() }
+
+func (w *Writer) close() error {
+	close(w.stop)
 	<-w.stopped
 	_, checkpoint := w.pool.Exec("pragma wal_checkpoint(truncate)")
 	return errors.Join(checkpoint, w.pool.Close())

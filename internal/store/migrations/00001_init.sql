@@ -295,6 +295,7 @@ create table job_token_allowlist (
 	source_namespace_id bigint not null default 0,
 	primary key (project_id, source_project_id, source_namespace_id)
 );
+create index job_token_allowlist_source on job_token_allowlist (source_project_id) where source_project_id <> 0;
 
 -- Answers of the trigger call that may be asked for again (decisions: writing, 4).
 create table idempotency (
