@@ -1,0 +1,117 @@
+package script
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/lanyard-ci/lanyard/e2e/process"
+)
+
+// Run runs every script of a folder, each with its own server.
+func Run(t *testing.T, dir string) {
+	t.Helper()
+	process.Binary(t) // built before the scripts share the machine
+	testscript.Run(t, testscript.Params{
+		Dir: dir, Cmds: commands(), Setup: setup, RequireUniqueNames: true, ContinueOnError: false,
+	})
+}
+
+// A command is a verb of the scripts.
+type command = func(ts *testscript.TestScript, neg bool, args []string)
+
+func commands() map[string]command {
+	verbs := map[string]func(*session, *testscript.TestScript, []string){
+		"server": (*session).start, "restart": (*session).restart, "kill": (*session).kill,
+		"as": (*session).actAs, "project": (*session).project, "commit": (*session).commit, "member": (*session).member,
+		"trigger-token": (*session).triggerToken,
+		"curl":          (*session).curl, "status": (*session).checkStatus, "json": (*session).checkJSON,
+		"keys": (*session).checkKeys, "header": (*session).checkHeader, "until": (*session).until,
+		"runner": (*session).runnerVerb,
+	}
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+		verbs[method] = func(s *session, ts *testscript.TestScript, args []string) { s.request(ts, method, args) }
+	}
+	all := map[string]command{"git": git, "body": checkBody, "log": checkLog}
+	for name, verb := range verbs {
+		all[name] = func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg {
+				ts.Fatalf("! %s means nothing", name)
+			}
+			verb(sessionOf(ts), ts, args)
+		}
+	}
+	return all
+}
+
+// A session is what one script knows: who is who, where the server is, and what it
+// said last.
+type session struct {
+	t      testing.TB
+	dir    string
+	server *process.Server
+	actor  string            // whose requests follow
+	tokens map[string]string // of actors
+	answer answer
+	runner runner
+}
+
+func sessionOf(ts *testscript.TestScript) *session { return ts.Value("session").(*session) }
+
+// setup gives a script its session and keeps git to itself.
+func setup(env *testscript.Env) error {
+	t, ok := env.T().(testing.TB)
+	if !ok {
+		return fmt.Errorf("scripts run under go test, not under %T", env.T())
+	}
+	env.Values["session"] = &session{
+		t: t, dir: env.WorkDir, actor: "root", tokens: map[string]string{"root": process.RootToken, "nobody": ""},
+	}
+	env.Setenv("ROOT_TOKEN", process.RootToken)
+	env.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
+	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	env.Setenv("GIT_TERMINAL_PROMPT", "0")
+	for _, role := range []string{"AUTHOR", "COMMITTER"} {
+		env.Setenv("GIT_"+role+"_NAME", "Script")
+		env.Setenv("GIT_"+role+"_EMAIL", "script@example.com")
+	}
+	return nil
+}
+
+func (s *session) start(ts *testscript.TestScript, args []string) {
+	s.server = process.Start(s.t, filepath.Join(s.dir, ".data"), args...)
+	ts.Setenv("URL", s.server.URL)
+	ts.Setenv("HOST", strings.TrimPrefix(s.server.URL, "http://"))
+}
+
+func (s *session) restart(ts *testscript.TestScript, args []string) {
+	if err := s.server.Stop(); err != nil {
+		ts.Fatalf("the server did not end well: %v\n%s", err, s.server.Log())
+	}
+	s.start(ts, args)
+}
+
+func (s *session) kill(*testscript.TestScript, []string) { s.server.Kill() }
+
+// checkLog looks for a regular expression in what the server logged since its last
+// start.
+func checkLog(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: log REGEXP")
+	}
+	found := matches(ts, args[0], sessionOf(ts).server.Log())
+	if found == neg {
+		ts.Fatalf("the log of the server: matching %q is %v\n%s", args[0], found, sessionOf(ts).server.Log())
+	}
+}
+
+// git runs git with the environment of the script.
+func git(ts *testscript.TestScript, neg bool, args []string) {
+	if err := ts.Exec("git", args...); (err != nil) != neg {
+		ts.Fatalf("git %s: %v", strings.Join(args, " "), err)
+	}
+}
