@@ -108,6 +108,7 @@ type Engine struct {
 	heard    *recent[int64, time.Time]    // when the last contact of a runner's machine by a job was written down
 	loading  singleflight.Group           // one load of a configuration at a time
 	claims   claims
+	runners  sync.Mutex // held while a runner is read, changed and written
 
 	mu    sync.Mutex // protects locks
 	locks map[ci.PipelineID]*pipelineLock

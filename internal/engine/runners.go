@@ -101,6 +101,8 @@ func (e *Engine) UnregisterManager(ctx context.Context, runner ci.Runner, system
 // NewRunnerToken gives a runner a new token, which is readable only now; the old
 // one ends.
 func (e *Engine) NewRunnerToken(ctx context.Context, runner ci.Runner) (string, error) {
+	e.runners.Lock()
+	defer e.runners.Unlock()
 	runner, err := e.view.Runner(ctx, runner.ID)
 	if err != nil {
 		return "", err

@@ -129,9 +129,25 @@ type RunnerFilter struct {
 	Tags        []string       // it has all of them
 	ProjectID   ci.ProjectID   // it may serve the project: assigned to it, of a group above, or of the instance
 	NamespaceID ci.NamespaceID // it may serve the group: of it or of a group above
-	Limit       int            // 0: all
-	Offset      int
+
+	// MaintainedBy: it is of a group that the user owns, or assigned to a project that
+	// the user maintains.
+	MaintainedBy ci.UserID
+
+	Limit  int // 0: all
+	Offset int
 }
+
+// rolesDown gives the namespaces in which a user has at least a role: those of
+// memberships with all below them, and the user's own.
+const rolesDown = `with recursive mine (id) as (
+		select m.namespace_id from members m
+		where m.user_id = $ and m.namespace_id <> 0 and m.role >= $ and (m.expires_at = 0 or m.expires_at > $)
+		union
+		select n.id from namespaces n where n.kind = 'user' and n.owner_id = $
+		union
+		select n.id from mine join namespaces n on n.parent_id = mine.id
+	) select id from mine`
 
 // Runners lists runners, oldest first, and says how many match.
 func (v *View) Runners(ctx context.Context, f RunnerFilter) ([]ci.Runner, int, error) {
@@ -160,6 +176,17 @@ func (v *View) Runners(ctx context.Context, f RunnerFilter) ([]ci.Runner, int, e
 	}
 	if f.NamespaceID != 0 {
 		q.and(`r.type = 'group_type' and r.namespace_id in (`+groups+`)`, f.NamespaceID)
+	}
+	if f.MaintainedBy != 0 {
+		now := micros(v.now())
+		q.and(`(r.type = 'group_type' and r.namespace_id in (`+rolesDown+`)
+			or r.type = 'project_type' and r.id in (
+				select rp.runner_id from runner_projects rp join projects p on p.id = rp.project_id
+				where p.namespace_id in (`+rolesDown+`) or exists (select 1 from members m
+					where m.project_id = p.id and m.project_id <> 0 and m.user_id = $ and m.role >= $ and (m.expires_at = 0 or m.expires_at > $))))`,
+			f.MaintainedBy, ci.Owner, now, f.MaintainedBy,
+			f.MaintainedBy, ci.Maintainer, now, f.MaintainedBy,
+			f.MaintainedBy, ci.Maintainer, now)
 	}
 	return page(ctx, v, "runners", scanRunner, &q, runnerColumns, `runners r`, `r.id`, f.Limit, f.Offset)
 }
