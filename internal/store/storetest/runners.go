@@ -55,6 +55,13 @@ func testRunnerLists(t *testing.T, db *store.DB) {
 	add("d", ci.Runner{Type: ci.InstanceRunner, CreatedAt: Epoch.Add(-30 * day), ContactedAt: Epoch.Add(-8 * day)})
 	add("e", ci.Runner{Type: ci.InstanceRunner, CreatedAt: Epoch.Add(-8 * day)})
 	yes, no := true, false
+	owner, _ := NewUser(t, db, "owner")
+	keeper, _ := NewUser(t, db, "keeper")
+	left, _ := NewUser(t, db, "left")
+	ok(t, db.SetMember(ctx, ci.Member{UserID: owner.ID, NamespaceID: top.ID, Role: ci.Owner, CreatedAt: Epoch}))
+	ok(t, db.SetMember(ctx, ci.Member{UserID: keeper.ID, NamespaceID: top.ID, Role: ci.Maintainer, CreatedAt: Epoch}))
+	ok(t, db.SetMember(ctx, ci.Member{UserID: keeper.ID, ProjectID: w.Project.ID, Role: ci.Maintainer, CreatedAt: Epoch}))
+	ok(t, db.SetMember(ctx, ci.Member{UserID: left.ID, ProjectID: w.Project.ID, Role: ci.Owner, CreatedAt: Epoch, ExpiresAt: Epoch}))
 	for _, c := range []struct {
 		name   string
 		filter store.RunnerFilter
@@ -78,6 +85,10 @@ func testRunnerLists(t *testing.T, db *store.DB) {
 		{"group", store.RunnerFilter{NamespaceID: top.ID}, "b", 1},
 		{"group below", store.RunnerFilter{NamespaceID: sub.ID}, "b", 1},
 		{"no group", store.RunnerFilter{NamespaceID: w.Home.ID}, "", 0},
+		{"maintained in the own namespace", store.RunnerFilter{MaintainedBy: w.User.ID}, "c", 1},
+		{"maintained by a group's owner", store.RunnerFilter{MaintainedBy: owner.ID}, "b", 1},
+		{"maintained by a project's maintainer", store.RunnerFilter{MaintainedBy: keeper.ID}, "c", 1},
+		{"maintained by one who left", store.RunnerFilter{MaintainedBy: left.ID}, "", 0},
 	} {
 		list, total, err := v.Runners(ctx, c.filter)
 		ok(t, err)
