@@ -83,6 +83,10 @@ func testHeldJobs(t *testing.T, db *store.DB) {
 	same(t, "held by none", numbers(s, must(v.HeldByRunner(ctx, 8))(t)), []int{})
 
 	soon := Epoch.Add(time.Second)
+	same(t, "unanswered at once", numbers(s, must(v.UnansweredJobs(ctx, Epoch))(t)), []int{})
+	same(t, "unanswered", numbers(s, must(v.UnansweredJobs(ctx, soon))(t)), []int{0, 1, 2})
+	ok(t, db.TouchJob(ctx, s.Jobs[2].ID, Epoch))
+	same(t, "unanswered but for one", numbers(s, must(v.UnansweredJobs(ctx, soon))(t)), []int{0, 1})
 	same(t, "silent at once", numbers(s, must(v.SilentJobs(ctx, Epoch))(t)), []int{})
 	same(t, "silent", numbers(s, must(v.SilentJobs(ctx, soon))(t)), []int{0, 1, 2})
 	ok(t, db.TouchJob(ctx, s.Jobs[1].ID, soon))
@@ -119,6 +123,14 @@ func testQueues(t *testing.T, db *store.DB) {
 		}
 		want = append(want, store.QueueHead{Key: head.Queue().Key(), JobID: head.ID, PipelineID: p.ID, Running: c.held})
 	}
+	all := must(v.PendingJobs(ctx, want[0].Key, want[0].JobID-1, 10))(t)
+	same(t, "jobs of a queue", all, []store.QueueHead{
+		{Key: want[0].Key, JobID: want[0].JobID, PipelineID: want[0].PipelineID},
+		{Key: want[0].Key, JobID: want[0].JobID + 1, PipelineID: want[0].PipelineID},
+		{Key: want[0].Key, JobID: want[0].JobID + 2, PipelineID: want[0].PipelineID},
+	})
+	same(t, "page of a queue", must(v.PendingJobs(ctx, want[0].Key, all[0].JobID, 1))(t), all[1:2])
+	same(t, "end of a queue", must(v.PendingJobs(ctx, want[0].Key, all[2].JobID, 10))(t), []store.QueueHead{})
 	byKey := func(a, b store.QueueHead) int { return strings.Compare(a.Key, b.Key) }
 	same(t, "queues", slices.SortedFunc(slices.Values(must(v.PendingQueues(ctx))(t)), byKey), slices.SortedFunc(slices.Values(want), byKey))
 }
