@@ -15,6 +15,8 @@ const (
 	AdminProject           Action = "admin_project" // settings, protected refs, job token scope
 	ArchiveProject         Action = "archive_project"
 	RemoveProject          Action = "remove_project"
+	ChangeVisibility       Action = "change_visibility_level"
+	ChangeNamespace        Action = "change_namespace"
 	ReadMembers            Action = "read_project_member"
 	AdminMembers           Action = "admin_project_member"
 	AdminBuild             Action = "admin_build"    // see trigger tokens
@@ -108,6 +110,8 @@ var projectRules = map[Action]rule{
 	AdminProject:           {ci.Maintainer, closed, always, inArchive},
 	ArchiveProject:         {ci.Owner, closed, always, inArchive},
 	RemoveProject:          {ci.Owner, closed, always, inArchive},
+	ChangeVisibility:       {ci.Owner, closed, always, inArchive},
+	ChangeNamespace:        {ci.Owner, closed, always, inArchive},
 	ReadMembers:            {ci.Guest, forSeers, always, inArchive},
 	AdminMembers:           {ci.Maintainer, closed, always, inArchive},
 	AdminBuild:             {ci.Maintainer, closed, builds, 0},

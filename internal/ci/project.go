@@ -15,6 +15,20 @@ const (
 	Public   Visibility = "public"
 )
 
+// Wider reports whether more people see v than see other.
+func (v Visibility) Wider(other Visibility) bool { return v.width() > other.width() }
+
+func (v Visibility) width() int {
+	switch v {
+	case Public:
+		return 2
+	case Internal:
+		return 1
+	case Private:
+	}
+	return 0
+}
+
 // DefaultConfigPath is where a project's pipeline configuration is looked for.
 const DefaultConfigPath = ".gitlab-ci.yml"
 

@@ -46,3 +46,15 @@ func (r Role) String() string {
 	}
 	return "No one"
 }
+
+// Title names the role of a member, where String names who reaches a level.
+func (r Role) Title() string {
+	switch r {
+	case Developer:
+		return "Developer"
+	case Maintainer:
+		return "Maintainer"
+	case NoRole, Guest, Planner, Reporter, Owner, Admin:
+	}
+	return r.String()
+}

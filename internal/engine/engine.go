@@ -110,8 +110,8 @@ type Engine struct {
 	claims   claims
 	runners  sync.Mutex // held while a runner is read, changed and written
 
-	mu    sync.Mutex // protects locks
-	locks map[ci.PipelineID]*pipelineLock
+	pipelines keyLocks[ci.PipelineID]
+	projects  keyLocks[ci.ProjectID]
 }
 
 // manyRunners is for how many machines and held jobs the last contact is kept in
@@ -135,7 +135,6 @@ func New(c Config) (*Engine, error) {
 		configs:   newRecent[configKey, *loadedConfig](limits.CachedConfigs), commits: newRecent[commitKey, commitInfo](4 * limits.CachedConfigs),
 		managers: newRecent[managerKey, ci.RunnerManager](manyRunners), contacts: newRecent[ci.JobID, time.Time](manyRunners),
 		heard: newRecent[int64, time.Time](manyRunners),
-		locks: map[ci.PipelineID]*pipelineLock{},
 	}, nil
 }
 
@@ -234,29 +233,5 @@ func runningDelta(before *ci.Snapshot, changes ci.Changes) int {
 	return delta
 }
 
-// A pipelineLock keeps the changes of one pipeline in a row within this process.
-type pipelineLock struct {
-	mu    sync.Mutex
-	users int // protected by Engine.mu
-}
-
-// lock waits for the pipeline's turn and returns what ends it.
-func (e *Engine) lock(id ci.PipelineID) (unlock func()) {
-	e.mu.Lock()
-	l := e.locks[id]
-	if l == nil {
-		l = &pipelineLock{}
-		e.locks[id] = l
-	}
-	l.users++
-	e.mu.Unlock()
-	l.mu.Lock()
-	return func() {
-		l.mu.Unlock()
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if l.users--; l.users == 0 {
-			delete(e.locks, id)
-		}
-	}
-}
+// lock keeps the changes of one pipeline in a row within this process.
+func (e *Engine) lock(id ci.PipelineID) (unlock func()) { return e.pipelines.lock(id) }

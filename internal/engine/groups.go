@@ -75,8 +75,8 @@ func (e *Engine) CreateGroup(ctx context.Context, c Caller, g NewGroup) (ci.Name
 	if err := check(g.Path); err != nil {
 		return ci.Namespace{}, err
 	}
-	if g.Name == "" {
-		return ci.Namespace{}, ci.Invalid("name", "can't be blank")
+	if err := checkName(g.Name); err != nil {
+		return ci.Namespace{}, err
 	}
 	now := e.now()
 	group, err := e.store.CreateNamespace(ctx, ci.Namespace{
