@@ -95,7 +95,9 @@ func BenchmarkPendingQueues(b *testing.B) {
 			n := w.NewPipeline("u", jobs)
 			for i := range n.Jobs {
 				n.Jobs[i].Status = ci.Pending
-				n.Jobs[i].Protected = i%2 == 0
+				if i%2 == 0 {
+					n.Jobs[i].Tags = nil
+				}
 			}
 			if _, err := db.CreatePipeline(b.Context(), n); err != nil {
 				b.Fatal(err)
