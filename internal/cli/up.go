@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -42,9 +43,7 @@ func (c *upCommand) Run(ctx context.Context, term *terminal) error {
 		return fmt.Errorf("set up the demo: %w", err)
 	}
 	c.welcome(term, server, demo)
-	code := exitOK
-	watcher := &watcher{out: term.out, client: &client.Client{URL: server.LocalURL(), HTTP: http.DefaultClient}}
-	pipeline, err := watcher.follow(ctx, demo.Project, demo.PipelineID)
+	pipeline, err := watchDemo(ctx, term, server, demo)
 	switch {
 	case ctx.Err() != nil:
 		return <-stopped
@@ -55,18 +54,28 @@ func (c *upCommand) Run(ctx context.Context, term *terminal) error {
 	}
 	fmt.Fprintf(term.out, "\nPipeline #%d %s\n", pipeline.ID, verdict(pipeline.Status))
 	if c.Once {
-		code = exitOf(pipeline.Status)
 		stop()
 		if err := <-stopped; err != nil {
 			return err
 		}
-		if code != exitOK {
+		if code := exitOf(pipeline.Status); code != exitOK {
 			return &exitError{code: code}
 		}
 		return nil
 	}
 	c.invite(term, demo)
 	return <-stopped
+}
+
+// watchDemo shows the demo pipeline until it is done.
+func watchDemo(ctx context.Context, term *terminal, server *daemon.Server, demo daemon.Demo) (p client.Pipeline, err error) {
+	token, end, err := server.WatchToken(ctx)
+	if err != nil {
+		return client.Pipeline{}, err
+	}
+	defer func() { err = errors.Join(err, end(context.WithoutCancel(ctx))) }()
+	w := &watcher{out: term.out, client: &client.Client{URL: server.LocalURL(), Token: token, HTTP: http.DefaultClient}}
+	return w.follow(ctx, demo.Project, demo.PipelineID)
 }
 
 // welcome prints where things are.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/engine"
 	"github.com/lanyard-ci/lanyard/internal/git"
@@ -103,13 +104,39 @@ func (s *Server) demoProject(ctx context.Context, caller engine.Caller, group ci
 	if err != nil {
 		return ci.Project{}, err
 	}
-	_, err = s.engine.CommitFiles(ctx, caller, project, git.CommitRequest{
-		Branch: "main", Message: "Add a pipeline to look at [skip ci]", Actions: actions,
+	sha, err := s.state.git.CommitFiles(ctx, int64(project.ID), git.CommitRequest{
+		Branch: "main", Message: "Add a pipeline to look at", AuthorName: caller.User.Name, AuthorEmail: caller.User.Email,
+		Now: s.config.Now().UTC(), Actions: actions,
 	})
 	if err != nil {
 		return ci.Project{}, fmt.Errorf("commit to demo/%s: %w", name, err)
 	}
+	// Without a pipeline: the first one that a newcomer sees is the one that is triggered.
+	_, err = s.engine.Pushed(ctx, engine.Push{
+		Project: project, Caller: caller, NoPipeline: true,
+		Changes: []engine.RefChange{{Name: ci.BranchPrefix + "main", Before: ci.ZeroSHA, After: sha}},
+	})
+	if err != nil {
+		return ci.Project{}, fmt.Errorf("record commit to demo/%s: %w", name, err)
+	}
 	return project, nil
+}
+
+// WatchToken makes an access token of root's to follow a pipeline with, and what
+// ends it.
+func (s *Server) WatchToken(ctx context.Context) (token string, end func(context.Context) error, err error) {
+	root, err := s.engine.Root(ctx)
+	if err != nil {
+		return "", nil, fmt.Errorf("find root: %w", err)
+	}
+	caller := engine.Caller{User: root}
+	saved, token, err := s.engine.CreateAccessToken(ctx, caller, root.ID, engine.NewAccessToken{
+		Name: "lanyard up, watching", Scopes: []string{auth.ScopeReadAPI}, ExpiresAt: s.config.Now().Add(24 * time.Hour),
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("make a token to watch with: %w", err)
+	}
+	return token, func(ctx context.Context) error { return s.engine.RevokeAccessToken(ctx, caller, root.ID, saved.ID) }, nil
 }
 
 // demoActions lists the embedded files of a folder as files to create.

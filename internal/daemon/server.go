@@ -32,6 +32,7 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	draining atomic.Bool
+	fresh    freshConns
 }
 
 // withDefaults fills what may be left out.
@@ -138,7 +139,8 @@ func (s *Server) httpServer() (*http.Server, error) {
 	}
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
+		ConnState: s.fresh.track,
+		ErrorLog:  slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
 	}, nil
 }
 
@@ -188,6 +190,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		s.draining.Store(true)
 		<-runnerDone // its last reports need the server
 		s.hub.Close()
+		s.fresh.close()
 		drain, cancel := context.WithTimeout(serving, drainTime)
 		defer cancel()
 		return s.http.Shutdown(drain)
