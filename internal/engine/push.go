@@ -19,9 +19,9 @@ type RefChange struct {
 	After  string
 }
 
-// maxPushPipelines is how many refs of one push get a pipeline
+// MaxPushPipelines is how many refs of one push get a pipeline
 // (contract/ci-yaml.md 2.2).
-const maxPushPipelines = 4
+const MaxPushPipelines = 4
 
 // A Push is what has changed in a repository, by git or by the API.
 type Push struct {
@@ -61,7 +61,7 @@ func (e *Engine) Pushed(ctx context.Context, p Push) ([]PushedRef, error) {
 	}
 	var results []PushedRef
 	for _, change := range p.Changes {
-		if len(results) == maxPushPipelines {
+		if len(results) == MaxPushPipelines {
 			break
 		}
 		change, err := e.commitsOf(ctx, p.Project.ID, change)

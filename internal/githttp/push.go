@@ -96,7 +96,11 @@ func (p *push) refuse(reason error) error {
 		return reason
 	}
 	wire.Annotate(p.stream.r.Context(), slog.String("refused", refusal.Message))
-	if err := git.RefusePush(p.stream, p.head, "GitLab: "+bare(refusal.Message), declined); err != nil {
+	message := "GitLab: " + bare(refusal.Message)
+	if refusal.Hint != "" {
+		message += "\n" + refusal.Hint
+	}
+	if err := git.RefusePush(p.stream, p.head, message, declined); err != nil {
 		return fmt.Errorf("refuse push: %w", err)
 	}
 	return nil
@@ -160,6 +164,9 @@ func (p *push) settle(ctx context.Context, accepted map[string]bool) (messages [
 	})
 	for _, result := range pushed {
 		messages = append(messages, p.pipelineMessage(result)...)
+	}
+	if len(pushed) == engine.MaxPushPipelines && len(changed) > len(pushed) {
+		messages = append(messages, fmt.Sprintf("At most %d refs of a push get a pipeline.", engine.MaxPushPipelines))
 	}
 	return messages, err
 }
