@@ -156,3 +156,18 @@ func TestKnownSpecsAreBounded(t *testing.T) {
 		t.Error("the last digest is not known")
 	}
 }
+
+// TestManyQueryTexts runs a query when as many statements are prepared as are kept.
+func TestManyQueryTexts(t *testing.T) {
+	db, _, project := openRecorded(t)
+	db.view.count.Store(maxStatements)
+	for range 2 {
+		list, total, err := db.View().Pipelines(t.Context(), PipelineFilter{ProjectID: project.ID, OrderBy: "ref", Limit: 1})
+		if len(list) != 0 || total != 0 || err != nil {
+			t.Errorf("got %v of %d, %v", list, total, err)
+		}
+	}
+	if n := db.view.count.Load(); n != maxStatements {
+		t.Errorf("statements: got %d, want %d", n, maxStatements)
+	}
+}

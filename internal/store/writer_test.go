@@ -201,6 +201,34 @@ func TestWithdraw(t *testing.T) {
 	}
 }
 
+// TestFullQueue has more writers than the queue and a group have room for.
+func TestFullQueue(t *testing.T) {
+	w := openTable(t, WriterConfig{})
+	release := hold(t, w)
+	const n = 2*maxGroup + 50
+	errs := make(chan error, n)
+	for i := range n {
+		go func() { errs <- w.Do(context.Background(), add(i)) }()
+	}
+	for len(w.queue) < cap(w.queue) {
+		runtime.Gosched()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := w.Do(ctx, add(n)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("write before a full queue: got error %v", err)
+	}
+	release()
+	for range n {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if got := strings.Count(rowsOf(t, w), " ") + 1; got != n {
+		t.Errorf("got %d rows, want %d", got, n)
+	}
+}
+
 func TestWriterClose(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.db")
 	w, err := OpenWriter(t.Context(), WriterConfig{Path: path, Synchronous: "normal"})

@@ -108,6 +108,47 @@ func testClaimOnce(t *testing.T, db *store.DB) {
 	same(t, "check", must(db.View().Check(ctx))(t), []string{})
 }
 
+// testWholeSnapshots reads a pipeline while it moves: its jobs are always those of
+// the same version.
+func testWholeSnapshots(t *testing.T, db *store.DB) {
+	ctx, w := t.Context(), NewWorld(t, db)
+	s := w.started(t, "u", 4)
+	var done atomic.Bool
+	together(4, func(i int) {
+		if i == 0 {
+			defer done.Store(true)
+			for version := range 200 {
+				for j := range s.Jobs {
+					s.Jobs[j].ExitCode = version + 1
+				}
+				if err := db.Apply(ctx, ci.Changes{Pipeline: s.Pipeline, Jobs: s.Jobs}, 0); err != nil {
+					t.Error(err)
+					return
+				}
+				s.Pipeline.Version++
+			}
+			return
+		}
+		for !done.Load() {
+			got, err := db.View().Snapshot(ctx, s.Pipeline.ID)
+			if errors.Is(err, store.ErrMoved) {
+				continue
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for _, job := range got.Jobs {
+				if int64(job.ExitCode) != got.Pipeline.Version {
+					t.Errorf("job of version %d in a pipeline of version %d", job.ExitCode, got.Pipeline.Version)
+					return
+				}
+			}
+		}
+	})
+	same(t, "last version", must(db.View().Pipeline(ctx, s.Pipeline.ID))(t).Version, int64(200))
+}
+
 // testFailuresStayAlone mixes writes that fail with writes that do not: none of
 // the former takes one of the latter with it.
 func testFailuresStayAlone(t *testing.T, db *store.DB) {

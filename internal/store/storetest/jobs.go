@@ -162,6 +162,15 @@ func testArtifacts(t *testing.T, db *store.DB) {
 	ok(t, db.KeepArtifacts(ctx, s.Jobs[0].ID))
 	same(t, "expired after keep", must(v.ExpiredArtifacts(ctx, day, 10))(t), []ci.JobID{})
 	missing(t, "keep", db.KeepArtifacts(ctx, 999))
+	ok(t, db.ExpireArtifacts(ctx, w.Project.ID, Epoch))
+	same(t, "expired of those kept", must(v.ExpiredArtifacts(ctx, day, 10))(t), []ci.JobID{})
+	expiring := must(db.AddArtifact(ctx, ci.Artifact{JobID: s.Jobs[2].ID, Type: "archive", BlobKey: "soon", SHA256: []byte{1}}, day))(t)
+	ok(t, db.ExpireArtifacts(ctx, w.Project.ID+1, Epoch))
+	same(t, "expired of another project", must(v.ExpiredArtifacts(ctx, Epoch, 10))(t), []ci.JobID{})
+	ok(t, db.ExpireArtifacts(ctx, w.Project.ID, Epoch))
+	same(t, "expired early", must(v.ExpiredArtifacts(ctx, Epoch, 10))(t), []ci.JobID{s.Jobs[2].ID})
+	same(t, "deleted when expired", must(db.DeleteArtifacts(ctx, s.Jobs[2].ID))(t), []ci.Artifact{expiring})
+	same(t, "expired when deleted", must(v.ExpiredArtifacts(ctx, Epoch, 10))(t), []ci.JobID{})
 
 	_, err = v.LatestJobWithArtifacts(ctx, w.Project.ID, "main", "job 1")
 	missing(t, "latest job that has not succeeded", err)
@@ -181,7 +190,7 @@ func testArtifacts(t *testing.T, db *store.DB) {
 	for _, row := range must(v.Trash(ctx, 10))(t) {
 		keys = append(keys, row.Kind+" "+row.Key)
 	}
-	same(t, "trash", keys, []string{"blob archive-key", "blob archive-key", "blob junit-key", "log 1"})
+	same(t, "trash", keys, []string{"blob soon", "blob archive-key", "blob archive-key", "blob junit-key", "log 1"})
 	_, err = db.EraseJob(ctx, 999, day, w.User.ID)
 	missing(t, "erase", err)
 

@@ -119,6 +119,9 @@ func testPipelineDetails(t *testing.T, db *store.DB) {
 	ids := []ci.PipelineID{a.Pipeline.ID, b.Pipeline.ID}
 	same(t, "coverage", must(v.PipelineCoverage(ctx, ids))(t), map[ci.PipelineID]float64{ids[0]: 70.25})
 	same(t, "warnings", must(v.HasWarnings(ctx, ids))(t), map[ci.PipelineID]bool{ids[1]: true})
+	same(t, "by id", must(v.PipelinesByID(ctx, append([]ci.PipelineID{999}, ids...)))(t), map[ci.PipelineID]ci.Pipeline{
+		ids[0]: must(v.Pipeline(ctx, ids[0]))(t), ids[1]: must(v.Pipeline(ctx, ids[1]))(t),
+	})
 	same(t, "coverage of none", must(v.PipelineCoverage(ctx, nil))(t), map[ci.PipelineID]float64{})
 
 	n := w.NewPipeline("down", 0)

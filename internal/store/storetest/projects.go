@@ -118,6 +118,11 @@ func testDeleteProject(t *testing.T, db *store.DB) {
 	for i := range 5 {
 		w.started(t, fmt.Sprint("u", i), 2)
 	}
+	together(400, func(i int) { // more than one step of deleting
+		if _, err := db.CreatePipeline(ctx, w.NewPipeline(fmt.Sprint("many", i), 0)); err != nil {
+			t.Error(err)
+		}
+	})
 	trigger := must(db.CreateTrigger(ctx, w.NewTrigger(1), 10))(t)
 	ok(t, db.SetRefs(ctx, w.Project.ID, []ci.Ref{{Name: "refs/heads/main", SHA: "1"}}, nil))
 	must(db.Protect(ctx, ci.Protection{ProjectID: w.Project.ID, Pattern: "main"}))(t)

@@ -53,6 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"check", testCheck},
 		{"concurrent creation", testConcurrentCreation},
 		{"claim once", testClaimOnce},
+		{"whole snapshots", testWholeSnapshots},
 		{"failures stay alone", testFailuresStayAlone},
 		{"withdrawn", testWithdrawn},
 		{"triggers and refs against a model", testModel},
