@@ -38,6 +38,10 @@ var allowed = map[string][]string{
 		"internal/ci", "internal/ciyaml", "internal/ciyaml/duration", "internal/ciyaml/expand", "internal/flow", "internal/store",
 		"internal/git", "internal/blob", "internal/auth", "internal/hub", "internal/trace",
 	},
+	"internal/engine/enginetest": {
+		"internal/ci", "internal/auth", "internal/blob/disk", "internal/engine", "internal/git", "internal/hub", "internal/store",
+		"internal/trace", "internal/wire",
+	},
 	"internal/wire":      {"internal/ci"},
 	"internal/api":       edge,
 	"internal/runnerapi": edge,
