@@ -73,6 +73,11 @@ func compare(ts *testscript.TestScript, path string, got any, want string) strin
 			return fmt.Sprintf("%s is %s, want %s", path, text(got), want)
 		}
 		return ""
+	case strings.HasPrefix(want, "="):
+		if got != want[1:] {
+			return fmt.Sprintf("%s is %s, want %s", path, text(got), text(want[1:]))
+		}
+		return ""
 	case strings.HasPrefix(want, "~"):
 		if value, ok := got.(string); !ok || !matches(ts, want[1:], value) {
 			return fmt.Sprintf("%s is %s, want a text like %s", path, text(got), want[1:])

@@ -26,9 +26,10 @@
 //	curl ARG…                 the real curl; the answer counts like a request's
 //	status CODE
 //	json PATH WANT            WANT is JSON (12, "12", null, {"a":1}) or, if it is not,
-//	                          a text; or NAME= (keep it), ~REGEXP, :string, :number,
-//	                          :int, :bool, :object, :array, :time, :absent; with
-//	                          `json PATH :len N` the length
+//	                          a text; or =TEXT (a text that looks like JSON), NAME=
+//	                          (keep it), ~REGEXP, :string, :number, :int, :bool,
+//	                          :object, :array, :time, :absent; with `json PATH :len N`
+//	                          the length
 //	keys PATH NAME…           the keys of an object, all of them, in this order
 //	header NAME WANT          WANT is a text, ~REGEXP, :absent or NAME=
 //	body TEXT | body ~REGEXP  the whole body
@@ -40,6 +41,7 @@
 //	runner upload FILE [KEY=VALUE…]   upload an artifact of the job
 //	runner finish success|failed [REASON]
 //	runner variable KEY WANT  what the job gets to see
+//	zip FILE FOLDER           pack a folder of the script
 //	git ARG…                  git, with nobody's configuration
 //
 // JSON texts have $NAME and ${NAME} replaced, within quotes of the script too.

@@ -205,7 +205,7 @@ func (s *session) checkVariable(ts *testscript.TestScript, args []string) {
 	}
 	want := args[1]
 	if !strings.HasPrefix(want, "~") && !strings.HasPrefix(want, ":") && keep.FindString(want) == "" {
-		want = text(want)
+		want = "=" + strings.TrimPrefix(want, "=")
 	}
 	if problem := compare(ts, args[0], got, want); problem != "" {
 		ts.Fatalf("the job sees: %s", problem)

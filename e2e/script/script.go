@@ -1,6 +1,8 @@
 package script
 
 import (
+	"archive/zip"
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,7 +33,7 @@ func commands() map[string]command {
 		"trigger-token": (*session).triggerToken,
 		"curl":          (*session).curl, "status": (*session).checkStatus, "json": (*session).checkJSON,
 		"keys": (*session).checkKeys, "header": (*session).checkHeader, "until": (*session).until,
-		"runner": (*session).runnerVerb,
+		"runner": (*session).runnerVerb, "zip": (*session).zip,
 	}
 	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
 		verbs[method] = func(s *session, ts *testscript.TestScript, args []string) { s.request(ts, method, args) }
@@ -107,6 +109,18 @@ func checkLog(ts *testscript.TestScript, neg bool, args []string) {
 	if found == neg {
 		ts.Fatalf("the log of the server: matching %q is %v\n%s", args[0], found, sessionOf(ts).server.Log())
 	}
+}
+
+// zip packs a folder of the script into a zip file.
+func (s *session) zip(ts *testscript.TestScript, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: zip FILE FOLDER")
+	}
+	var buf bytes.Buffer
+	w := zip.NewWriter(&buf)
+	ts.Check(w.AddFS(os.DirFS(ts.MkAbs(args[1]))))
+	ts.Check(w.Close())
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), buf.Bytes(), 0o600))
 }
 
 // git runs git with the environment of the script.
