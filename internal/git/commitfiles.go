@@ -192,7 +192,7 @@ func (s *Server) checkUnchanged(ctx context.Context, project int64, parent strin
 	if err := CheckPath(path); err != nil {
 		return err
 	}
-	last, err := s.revList(ctx, project, parent, path, 0, 1)
+	last, err := s.revList(ctx, project, LogQuery{Rev: parent, Path: path, Limit: 1})
 	if err != nil {
 		return err
 	}

@@ -224,7 +224,7 @@ func TestCommitsThatMeet(t *testing.T) {
 	if got, err := s.Paths(t.Context(), 7, r.SHA("main")); err != nil || !cmp.Equal(got, want) {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
-	log, err := s.Log(t.Context(), 7, "main", "", 0, 100)
+	log, err := s.Log(t.Context(), 7, git.LogQuery{Rev: "main", Limit: 100})
 	if err != nil || len(log) != writers+1 {
 		t.Errorf("%d commits, %v, want %d", len(log), err, writers+1)
 	}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // An Entry is one line of a tree.
@@ -130,21 +131,34 @@ func (s *Server) diffPaths(ctx context.Context, project int64, from, to string) 
 	return paths, nil
 }
 
-// Log returns commits that are reachable from rev, newest first, without the first
-// skip and at most limit; with a path only those that changed it or something below
-// it. A revision that is not there is ErrNotExist.
-func (s *Server) Log(ctx context.Context, project int64, rev, path string, skip, limit int) ([]Commit, error) {
-	path = strings.TrimSuffix(path, "/")
-	if path != "" {
-		if err := CheckPath(path); err != nil {
+// A LogQuery says which commits a log shows. Zero fields narrow nothing, but for
+// Limit, which is how many commits at most.
+type LogQuery struct {
+	Rev         string // where it starts, as Resolve has it
+	All         bool   // it starts at all branches and tags as well
+	Path        string // only commits that changed it or something below it
+	Author      string // regular expression on "name <address>"
+	Since       time.Time
+	Until       time.Time
+	FirstParent bool // only the first parent of a merge is followed
+	Skip        int
+	Limit       int
+}
+
+// Log returns commits, newest first. A revision that is not there is ErrNotExist.
+func (s *Server) Log(ctx context.Context, project int64, q LogQuery) ([]Commit, error) {
+	q.Path = strings.TrimSuffix(q.Path, "/")
+	if q.Path != "" {
+		if err := CheckPath(q.Path); err != nil {
 			return nil, err
 		}
 	}
-	sha, err := s.Resolve(ctx, project, rev)
-	if err != nil || limit <= 0 {
+	rev := q.Rev
+	var err error
+	if q.Rev, err = s.Resolve(ctx, project, q.Rev); err != nil || q.Limit <= 0 {
 		return nil, err
 	}
-	shas, err := s.revList(ctx, project, sha, path, skip, limit)
+	shas, err := s.revList(ctx, project, q)
 	if err != nil {
 		return nil, fmt.Errorf("log of %q: %w", printable(rev), err)
 	}
@@ -166,11 +180,27 @@ func (s *Server) Log(ctx context.Context, project int64, rev, path string, skip,
 	return commits, nil
 }
 
-func (s *Server) revList(ctx context.Context, project int64, sha, path string, skip, limit int) ([]string, error) {
-	args := []string{"rev-list", "--skip=" + strconv.Itoa(max(skip, 0)), "--max-count=" + strconv.Itoa(limit),
-		"--end-of-options", sha, "--"}
-	if path != "" {
-		args = append(args, path)
+// revList lists the commits of a query whose Rev is a commit's name.
+func (s *Server) revList(ctx context.Context, project int64, q LogQuery) ([]string, error) {
+	args := []string{"rev-list", "--skip=" + strconv.Itoa(max(q.Skip, 0)), "--max-count=" + strconv.Itoa(q.Limit)}
+	if q.All {
+		args = append(args, "--branches", "--tags")
+	}
+	if q.FirstParent {
+		args = append(args, "--first-parent")
+	}
+	if q.Author != "" {
+		args = append(args, "--author="+q.Author)
+	}
+	if !q.Since.IsZero() {
+		args = append(args, "--since="+q.Since.Format(time.RFC3339))
+	}
+	if !q.Until.IsZero() {
+		args = append(args, "--until="+q.Until.Format(time.RFC3339))
+	}
+	args = append(args, "--end-of-options", q.Rev, "--")
+	if q.Path != "" {
+		args = append(args, q.Path)
 	}
 	out, err := s.run(ctx, project, nil, args...)
 	return strings.Fields(string(out)), err

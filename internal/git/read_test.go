@@ -259,7 +259,7 @@ func TestLogAndAncestors(t *testing.T) {
 		{"main", "*", 0, 10, nil},
 		{"side", "", 0, 1, []string{side}},
 	} {
-		log, err := s.Log(t.Context(), 7, c.rev, c.path, c.skip, c.limit)
+		log, err := s.Log(t.Context(), 7, git.LogQuery{Rev: c.rev, Path: c.path, Skip: c.skip, Limit: c.limit})
 		var got []string
 		for _, commit := range log {
 			got = append(got, commit.SHA)
@@ -268,7 +268,7 @@ func TestLogAndAncestors(t *testing.T) {
 			t.Errorf("%+v (-want +got): %v\n%s", c, err, diff)
 		}
 	}
-	if _, err := s.Log(t.Context(), 7, "--all", "", 0, 1); !errors.Is(err, git.ErrNotExist) {
+	if _, err := s.Log(t.Context(), 7, git.LogQuery{Rev: "--all", Limit: 1}); !errors.Is(err, git.ErrNotExist) {
 		t.Errorf("--all: got %v, want ErrNotExist", err)
 	}
 	if got, err := s.MergeBase(t.Context(), 7, "main", "side"); err != nil || got != first {
