@@ -45,6 +45,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.report(ctx, "give back unanswered jobs", e.giveBackUnanswered(ctx))
 			e.report(ctx, "remove expired artifacts", e.removeExpired(ctx))
 			e.report(ctx, "empty trash", e.emptyTrash(ctx))
+			e.report(ctx, "forget idempotency keys", e.forgetKeys(ctx))
 			e.report(ctx, "sweep logs", e.sweepLogs(ctx))
 		}
 	}
@@ -102,6 +103,16 @@ func (e *Engine) giveBackUnanswered(ctx context.Context) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// forgetKeys removes idempotency keys that no longer count.
+func (e *Engine) forgetKeys(ctx context.Context) error {
+	for {
+		n, err := e.store.PruneIdempotency(ctx, e.now().Add(-idempotencyLife), trashAtOnce)
+		if err != nil || n < trashAtOnce {
+			return err
+		}
+	}
 }
 
 // removeExpired removes the artifacts whose time is over.

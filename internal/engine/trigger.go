@@ -58,14 +58,13 @@ func (e *Engine) Trigger(ctx context.Context, r TriggerRequest) (Triggered, erro
 	request.Project, request.Ref, request.KeepRefused = project, r.Ref, true
 	request.Variables = r.Variables
 	request.Payload = &ci.Variable{Key: "TRIGGER_PAYLOAD", Value: r.Payload, File: true}
-	pipeline, err := e.CreatePipeline(ctx, request)
-	answer := Triggered{Project: project, User: request.Actor.User, Pipeline: pipeline}
-	var replayed *store.Replayed
-	if errors.As(err, &replayed) {
-		if !replayed.SameBody {
-			return Triggered{}, &ci.Error{Kind: ci.KindUnprocessable, Message: "Idempotency-Key was used with another request"}
-		}
-		return e.replay(ctx, answer, replayed.PipelineID)
+	answer := Triggered{Project: project, User: request.Actor.User}
+	err = e.usedKey(ctx, request.Idempotency)
+	if err == nil {
+		answer.Pipeline, err = e.CreatePipeline(ctx, request)
+	}
+	if used, ok := errors.AsType[*store.Replayed](err); ok {
+		return e.replay(ctx, answer, used)
 	}
 	if err != nil {
 		return answer, err
@@ -152,10 +151,30 @@ func (e *Engine) idempotency(r TriggerRequest, scope []byte) *store.Idempotency 
 	}
 }
 
+// usedKey returns *store.Replayed when an idempotency key stands for a pipeline
+// already. It is asked before anything is checked: the answer to a repeated request
+// does not depend on what has changed since.
+func (e *Engine) usedKey(ctx context.Context, key *store.Idempotency) error {
+	if key == nil {
+		return nil
+	}
+	used, err := e.view.UsedKey(ctx, key)
+	switch {
+	case ci.IsNotFound(err):
+		return nil
+	case err != nil:
+		return err
+	}
+	return &used
+}
+
 // replay answers a repeated idempotency key as it was answered first. A request
 // that left a failed row is refused again, in the same words.
-func (e *Engine) replay(ctx context.Context, answer Triggered, id ci.PipelineID) (Triggered, error) {
-	pipeline, err := e.view.Pipeline(ctx, id)
+func (e *Engine) replay(ctx context.Context, answer Triggered, used *store.Replayed) (Triggered, error) {
+	if !used.SameBody {
+		return Triggered{}, &ci.Error{Kind: ci.KindUnprocessable, Message: "Idempotency-Key was used with another request"}
+	}
+	pipeline, err := e.view.Pipeline(ctx, used.PipelineID)
 	if err != nil {
 		return Triggered{}, fmt.Errorf("load pipeline of idempotency key: %w", err)
 	}

@@ -220,6 +220,19 @@ func (c *creation) claimKey(tx *Tx, k *Idempotency) error {
 	return &replayed
 }
 
+// UsedKey tells which pipeline was created under an idempotency key, so that a
+// repeated request need not be carried out to learn it. ci.NoRecord() for a key
+// that is free.
+func (v *View) UsedKey(ctx context.Context, k *Idempotency) (Replayed, error) {
+	return one(ctx, v, "idempotency key", func(s scanner, r *Replayed) error {
+		var body []byte
+		err := s.Scan(&r.PipelineID, &body)
+		r.SameBody = slices.Equal(body, k.BodyDigest)
+		return err
+	}, `select pipeline_id, body_digest from idempotency where scope = $1 and key = $2 and created_at >= $3`,
+		k.Scope, k.Key, micros(k.Since))
+}
+
 // PruneIdempotency forgets at most limit keys older than before and returns how
 // many there were.
 func (db *DB) PruneIdempotency(ctx context.Context, before time.Time, limit int) (int, error) {
