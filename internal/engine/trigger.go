@@ -181,7 +181,7 @@ func (e *Engine) replay(ctx context.Context, answer Triggered, used *store.Repla
 	answer.Replayed = true
 	if pipeline.FailureReason != "" {
 		answer.Pipeline = pipeline
-		refusal := ci.Refused(pipeline.YAMLErrors)
+		refusal := ci.Refused(orText(pipeline.YAMLErrors, pipeline.FailureReason))
 		refusal.Kind = ci.KindUnprocessable
 		return answer, refusal
 	}
