@@ -93,6 +93,76 @@ func (a *API) table() []route {
 		{"DELETE /projects/{id}/jobs/{job_id}/artifacts", signedIn, api, a.deleteArtifacts, 0},
 		{"DELETE /projects/{id}/artifacts", signedIn, api, a.deleteProjectArtifacts, 0},
 
+		// Projects.
+		{"GET /projects/{id}", anyone, api, a.getProject, 0},
+		{"POST /projects", signedIn, api, a.createProject, 0},
+		{"PUT /projects/{id}", signedIn, api, a.updateProject, 0},
+		{"PUT /projects/{id}/transfer", signedIn, api, a.transferProject, 0},
+		{"POST /projects/{id}/archive", signedIn, api, a.archiveProject, 0},
+		{"POST /projects/{id}/unarchive", signedIn, api, a.unarchiveProject, 0},
+		{"DELETE /projects/{id}", signedIn, api, a.deleteProject, 0},
+
+		// Groups.
+		{"GET /groups/{id}", anyone, api, a.getGroup, 0},
+		{"POST /groups", signedIn, api, a.createGroup, 0},
+
+		// Members of projects and groups.
+		{"GET /projects/{id}/members", signedIn, api, a.listMembers(ofProject, false), 0},
+		{"GET /projects/{id}/members/all", signedIn, api, a.listMembers(ofProject, true), 0},
+		{"GET /projects/{id}/members/{user_id}", signedIn, api, a.getMember(ofProject, false), 0},
+		{"GET /projects/{id}/members/all/{user_id}", signedIn, api, a.getMember(ofProject, true), 0},
+		{"POST /projects/{id}/members", signedIn, api, a.addMember(ofProject), 0},
+		{"PUT /projects/{id}/members/{user_id}", signedIn, api, a.updateMember(ofProject), 0},
+		{"DELETE /projects/{id}/members/{user_id}", signedIn, api, a.removeMember(ofProject), 0},
+		{"GET /groups/{id}/members", signedIn, api, a.listMembers(ofGroup, false), 0},
+		{"GET /groups/{id}/members/all", signedIn, api, a.listMembers(ofGroup, true), 0},
+		{"GET /groups/{id}/members/{user_id}", signedIn, api, a.getMember(ofGroup, false), 0},
+		{"GET /groups/{id}/members/all/{user_id}", signedIn, api, a.getMember(ofGroup, true), 0},
+		{"POST /groups/{id}/members", signedIn, api, a.addMember(ofGroup), 0},
+		{"PUT /groups/{id}/members/{user_id}", signedIn, api, a.updateMember(ofGroup), 0},
+		{"DELETE /groups/{id}/members/{user_id}", signedIn, api, a.removeMember(ofGroup), 0},
+
+		// Repositories.
+		{"GET /projects/{id}/repository/branches", anyone, api, a.listBranches, 0},
+		{"GET /projects/{id}/repository/branches/{branch}", anyone, api, a.getBranch, 0},
+		{"POST /projects/{id}/repository/branches", signedIn, api, a.createBranch, 0},
+		{"DELETE /projects/{id}/repository/branches/{branch}", signedIn, api, a.deleteBranch, 0},
+		{"DELETE /projects/{id}/repository/merged_branches", signedIn, api, a.deleteMergedBranches, 0},
+		{"GET /projects/{id}/repository/tags", anyone, api, a.listTags, 0},
+		{"GET /projects/{id}/repository/tags/{tag_name}", anyone, api, a.getTag, 0},
+		{"POST /projects/{id}/repository/tags", signedIn, api, a.createTag, 0},
+		{"DELETE /projects/{id}/repository/tags/{tag_name}", signedIn, api, a.deleteTag, 0},
+		{"GET /projects/{id}/repository/commits", anyone, api, a.listCommits, 0},
+		{"GET /projects/{id}/repository/commits/{sha}", anyone, api, a.getCommit, 0},
+		{"POST /projects/{id}/repository/commits", signedIn, api, a.createCommit, maxCommitBody},
+		{"GET /projects/{id}/repository/files/{file_path}", anyone, api, a.getFile, 0},
+		{"GET /projects/{id}/repository/files/{file_path}/raw", anyone, api, a.getRawFile, 0},
+		{"POST /projects/{id}/repository/files/{file_path}", signedIn, api, a.createFile, maxCommitBody},
+		{"PUT /projects/{id}/repository/files/{file_path}", signedIn, api, a.updateFile, maxCommitBody},
+		{"DELETE /projects/{id}/repository/files/{file_path}", signedIn, api, a.deleteFile, 0},
+		{"GET /projects/{id}/repository/tree", anyone, api, a.listTree, 0},
+
+		// Protected branches and tags.
+		{"GET /projects/{id}/protected_branches", signedIn, api, a.listProtections(false), 0},
+		{"GET /projects/{id}/protected_branches/{name}", signedIn, api, a.getProtection(false), 0},
+		{"POST /projects/{id}/protected_branches", signedIn, api, a.protectBranch, 0},
+		{"PATCH /projects/{id}/protected_branches/{name}", signedIn, api, a.updateProtectedBranch, 0},
+		{"DELETE /projects/{id}/protected_branches/{name}", signedIn, api, a.unprotect(false), 0},
+		{"GET /projects/{id}/protected_tags", signedIn, api, a.listProtections(true), 0},
+		{"GET /projects/{id}/protected_tags/{name}", signedIn, api, a.getProtection(true), 0},
+		{"POST /projects/{id}/protected_tags", signedIn, api, a.protectTag, 0},
+		{"DELETE /projects/{id}/protected_tags/{name}", signedIn, api, a.unprotect(true), 0},
+
+		// Job token scope.
+		{"GET /projects/{id}/job_token_scope", signedIn, api, a.getJobTokenScope, 0},
+		{"PATCH /projects/{id}/job_token_scope", signedIn, api, a.setJobTokenScope, 0},
+		{"GET /projects/{id}/job_token_scope/allowlist", signedIn, api, a.listAllowedProjects, 0},
+		{"POST /projects/{id}/job_token_scope/allowlist", signedIn, api, a.allowProject, 0},
+		{"DELETE /projects/{id}/job_token_scope/allowlist/{target_project_id}", signedIn, api, a.disallowProject, 0},
+		{"GET /projects/{id}/job_token_scope/groups_allowlist", signedIn, api, a.listAllowedGroups, 0},
+		{"POST /projects/{id}/job_token_scope/groups_allowlist", signedIn, api, a.allowGroup, 0},
+		{"DELETE /projects/{id}/job_token_scope/groups_allowlist/{target_group_id}", signedIn, api, a.disallowGroup, 0},
+
 		// Users and their tokens.
 		{"GET /user", signedIn, auth.UseUser, a.currentUser, 0},
 		{"GET /users", signedIn, auth.UseUser, a.listUsers, 0},

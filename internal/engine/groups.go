@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
@@ -97,6 +98,25 @@ func (e *Engine) CreateGroup(ctx context.Context, c Caller, g NewGroup) (ci.Name
 // ci.KindNotFound.
 func (e *Engine) FindNamespace(ctx context.Context, fullPath string) (ci.Namespace, error) {
 	return e.view.NamespaceByPath(ctx, fullPath)
+}
+
+// FindNamespaceByID finds a group or user namespace by id or full path: digits are
+// an id. Errors: ci.KindNotFound.
+func (e *Engine) FindNamespaceByID(ctx context.Context, idOrPath string) (ci.Namespace, error) {
+	if id, err := strconv.ParseInt(idOrPath, 10, 64); err == nil {
+		return e.view.Namespace(ctx, ci.NamespaceID(id))
+	}
+	return e.view.NamespaceByPath(ctx, idOrPath)
+}
+
+// FindGroup finds a group by id or full path. Anything that is not there, user
+// namespaces included, is "404 Group Not Found".
+func (e *Engine) FindGroup(ctx context.Context, idOrPath string) (ci.Namespace, error) {
+	group, err := e.FindNamespaceByID(ctx, idOrPath)
+	if ci.IsNotFound(err) || err == nil && group.Kind != ci.GroupNamespace {
+		return ci.Namespace{}, ci.NotFound("Group")
+	}
+	return group, err
 }
 
 // AuthorizeGroup checks one action of the caller on a group. Errors: "404 Group
