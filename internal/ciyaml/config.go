@@ -21,7 +21,12 @@ type Config struct {
 	order       []int     // of jobs, by stage
 	slots       map[string]int
 	warnings    Diagnostics
+	size        int
 }
+
+// Size says how much memory the Config takes, in units of some 100 bytes: its jobs,
+// and the variables and needs of each.
+func (c *Config) Size() int { return c.size }
 
 // A jobSpec is one instance of a job. Its Job is complete but for what rules,
 // workflow and tags with variables change.
@@ -100,7 +105,6 @@ type assembly struct {
 	*Config
 	byName    map[string]int   // jobs by their full name
 	instances map[string][]int // of a parallel job, by its key
-	size      int
 }
 
 // assemble multiplies the jobs by parallel, checks how they depend on one

@@ -162,6 +162,8 @@ func (l *loader) local(at location) (*tree.Node, Diagnostics) {
 	switch {
 	case errors.Is(err, ErrNotExist):
 		return nil, configError(at.pos, missing)
+	case errors.Is(err, ErrTooLarge):
+		return nil, configError(at.pos, fmt.Sprintf("`%s`: %s", at.text, errTextTooBig))
 	case err != nil:
 		return nil, l.failure(at.pos, err)
 	}

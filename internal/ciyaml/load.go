@@ -12,10 +12,11 @@ import (
 )
 
 const (
-	errTooBig    = "The parsed YAML is too big"
-	errTotalSize = "Total size of combined CI/CD configuration is too big"
-	errFormat    = "Invalid configuration format"
-	errTimeout   = "Request timed out when fetching configuration files."
+	errTooBig     = "The parsed YAML is too big"
+	errTextTooBig = "The provided YAML is too big"
+	errTotalSize  = "Total size of combined CI/CD configuration is too big"
+	errFormat     = "Invalid configuration format"
+	errTimeout    = "Request timed out when fetching configuration files."
 )
 
 // maxTotalBytes bounds the configuration with everything it includes.
@@ -85,6 +86,8 @@ func (l *loader) rootFile() (*tree.Node, Diagnostics) {
 			Pos: start, Code: CodeMissingConfig, Message: "Missing CI config file",
 			Hint: fmt.Sprintf("there is no %q at commit %s", l.in.Path, l.in.SHA),
 		}}
+	case errors.Is(err, ErrTooLarge):
+		return nil, configError(start, errTextTooBig)
 	case err != nil:
 		return nil, l.failure(start, err)
 	case blank(content):
@@ -163,9 +166,10 @@ func clamp(pos tree.Pos, content []byte) tree.Pos {
 // read asks the Source for a file and notes that it did.
 func (l *loader) read(path string) ([]byte, error) {
 	content, err := l.src.ReadFile(l.ctx, l.in.Project, l.in.SHA, path)
-	if (err == nil || errors.Is(err, ErrNotExist)) && !l.asked[path] {
+	told := err == nil || errors.Is(err, ErrNotExist) || errors.Is(err, ErrTooLarge)
+	if told && !l.asked[path] {
 		l.asked[path] = true
-		l.reads.Files = append(l.reads.Files, FileRead{l.in.Project, l.in.SHA, path, err == nil})
+		l.reads.Files = append(l.reads.Files, FileRead{l.in.Project, l.in.SHA, path, !errors.Is(err, ErrNotExist)})
 	}
 	return content, err
 }

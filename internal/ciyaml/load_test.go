@@ -131,6 +131,23 @@ func TestSourceFails(t *testing.T) {
 	}
 }
 
+func TestSourceGivesNoLargeFiles(t *testing.T) {
+	files := mapSource{".gitlab-ci.yml": "include: a.yml\nj: {script: x}\n", "a.yml": ".a: {script: x}\n"}
+	for path, want := range map[string]string{
+		".gitlab-ci.yml": ".gitlab-ci.yml:1:1: The provided YAML is too big",
+		"a.yml":          ".gitlab-ci.yml:1:10: `a.yml`: The provided YAML is too big",
+	} {
+		source := brokenSource{files, path, fmt.Errorf("git: %w", ciyaml.ErrTooLarge)}
+		_, reads, diags := ciyaml.Load(t.Context(), source, rootInput)
+		if len(diags) != 1 || diags[0].String() != want || diags[0].Code != ciyaml.CodeConfig {
+			t.Errorf("%s: got %v, want %s", path, diags, want)
+		}
+		if !reads.Match(rootInput) {
+			t.Errorf("%s: the outcome cannot be cached: %v", path, reads)
+		}
+	}
+}
+
 func TestCancelledWhilePatternsMatch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

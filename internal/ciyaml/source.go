@@ -5,14 +5,18 @@ import (
 	"errors"
 )
 
-// ErrNotExist is what a Source wraps when a file is not in the commit.
-var ErrNotExist = errors.New("no such file in this commit")
+// What a Source wraps when it does not give a file that it was asked for.
+var (
+	ErrNotExist = errors.New("no such file in this commit")
+	ErrTooLarge = errors.New("file is larger than any configuration may be")
+)
 
 // Source reads the files of commits. It is declared here so that the compiler
 // runs over git, a directory or a map alike.
 type Source interface {
 	// ReadFile returns the content of path at commit sha of project. The error
-	// satisfies errors.Is(err, ErrNotExist) when the file is not there; every
+	// satisfies errors.Is(err, ErrNotExist) when the file is not there, and
+	// errors.Is(err, ErrTooLarge) when it is beyond what the Source reads; every
 	// other error is a failure that says nothing about the configuration.
 	ReadFile(ctx context.Context, project, sha, path string) ([]byte, error)
 	// Paths lists every file of that commit, sorted.
