@@ -262,9 +262,8 @@ func TestWakeUpsAreNotLostOnTheWrongRunner(t *testing.T) {
 	}
 	_, right := w.runner(engine.RunnerSettings{})
 	asking, stop := context.WithCancel(ctx)
-	defer stop()
 	var running sync.WaitGroup
-	defer running.Wait()
+	defer func() { stop(); running.Wait() }()
 	for i := range 4 { // these wait longest, so that they are woken first
 		running.Go(func() {
 			(&poller{world: w, token: wrong, system: fmt.Sprint(i), cursor: "x"}).ask(asking)
@@ -288,7 +287,6 @@ func TestWakeUpsAreNotLostOnTheWrongRunner(t *testing.T) {
 			t.Fatalf("round %d: the right runner was not woken", round)
 		}
 	}
-	stop()
 }
 
 // 64 machines poll while 200 jobs come in: each job is handed out exactly once.
