@@ -6,7 +6,7 @@
 //
 //	server [FLAG…]            start `lanyard serve` on the script's own data
 //	restart [FLAG…]           end it with SIGTERM and start it again
-//	kill                      end it with SIGKILL; `server` starts it again
+//	crash                     end it with SIGKILL; `server` starts it again
 //	as NAME                   the following requests are NAME's: root, nobody, or a
 //	                          user who is made at the first mention; $NAME_TOKEN and
 //	                          $NAME_ID are set (in capitals)

@@ -62,7 +62,7 @@ func (s *session) parse(ts *testscript.TestScript, method string, args []string)
 			args = args[1:]
 		case isHeader(arg):
 			name, value, _ := strings.Cut(arg, ": ")
-			d.header.Add(name, value)
+			d.header.Set(name, value)
 		default:
 			name, value, ok := strings.Cut(arg, "=")
 			if !ok {

@@ -28,7 +28,7 @@ type command = func(ts *testscript.TestScript, neg bool, args []string)
 
 func commands() map[string]command {
 	verbs := map[string]func(*session, *testscript.TestScript, []string){
-		"server": (*session).start, "restart": (*session).restart, "kill": (*session).kill,
+		"server": (*session).start, "restart": (*session).restart, "crash": (*session).crash,
 		"as": (*session).actAs, "project": (*session).project, "commit": (*session).commit, "member": (*session).member,
 		"trigger-token": (*session).triggerToken,
 		"curl":          (*session).curl, "status": (*session).checkStatus, "json": (*session).checkJSON,
@@ -97,7 +97,7 @@ func (s *session) restart(ts *testscript.TestScript, args []string) {
 	s.start(ts, args)
 }
 
-func (s *session) kill(*testscript.TestScript, []string) { s.server.Kill() }
+func (s *session) crash(*testscript.TestScript, []string) { s.server.Kill() }
 
 // checkLog looks for a regular expression in what the server logged since its last
 // start.
