@@ -43,6 +43,7 @@ func main() {
 	check(err)
 	defer os.RemoveAll(dir)
 	s := start(*binary, dir)
+	defer func() { s.kill() }()
 	project, token := s.setUp()
 	triggers(s, project, token, *clients, *dur)
 	s.stop()

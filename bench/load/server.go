@@ -53,6 +53,9 @@ func (s *server) stop() {
 	check(s.cmd.Wait())
 }
 
+// kill ends a server that is still there when the measurement breaks off.
+func (s *server) kill() { s.cmd.Process.Kill() }
+
 // memory is the resident size after a moment of rest, in MiB.
 func (s *server) memory() float64 {
 	time.Sleep(2 * time.Second)
