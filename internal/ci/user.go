@@ -38,15 +38,16 @@ const (
 // A Namespace is where projects live: a user's own, or a group (which may be in
 // another group).
 type Namespace struct {
-	ID         NamespaceID
-	Kind       NamespaceKind
-	Name       string
-	Path       string
-	FullPath   string // "group/sub"
-	ParentID   NamespaceID
-	OwnerID    UserID // of a user namespace; of a group: who made it
-	Visibility Visibility
-	CreatedAt  time.Time
+	ID          NamespaceID
+	Kind        NamespaceKind
+	Name        string
+	Path        string
+	FullPath    string // "group/sub"
+	Description string
+	ParentID    NamespaceID
+	OwnerID     UserID // of a user namespace; of a group: who made it
+	Visibility  Visibility
+	CreatedAt   time.Time
 }
 
 // A Member ties a user to a project or a group.

@@ -8,18 +8,43 @@ import (
 )
 
 // namespaceColumns is what scanNamespace reads, of a table named n.
-const namespaceColumns = `n.id, n.kind, n.name, n.path, n.full_path, n.parent_id, n.owner_id, n.visibility, n.created_at`
+const namespaceColumns = `n.id, n.kind, n.name, n.path, n.full_path, n.parent_id, n.owner_id, n.visibility, n.created_at, n.description`
 
 func scanNamespace(s scanner, n *ci.Namespace) error {
-	return s.Scan(&n.ID, &n.Kind, &n.Name, &n.Path, &n.FullPath, &n.ParentID, &n.OwnerID, &n.Visibility, at(&n.CreatedAt))
+	return s.Scan(&n.ID, &n.Kind, &n.Name, &n.Path, &n.FullPath, &n.ParentID, &n.OwnerID, &n.Visibility, at(&n.CreatedAt), &n.Description)
 }
 
 // insertNamespace adds a namespace and fills its ID.
 func insertNamespace(tx *Tx, n *ci.Namespace) error {
+	if err := noProjectAt(tx, n.FullPath); err != nil {
+		return err
+	}
 	return tx.Row([]any{&n.ID}, `
-		insert into namespaces (kind, name, path, full_path, parent_id, owner_id, visibility, created_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8) returning id`,
-		n.Kind, n.Name, n.Path, n.FullPath, n.ParentID, n.OwnerID, n.Visibility, micros(n.CreatedAt))
+		insert into namespaces (kind, name, path, full_path, parent_id, owner_id, visibility, created_at, description)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id`,
+		n.Kind, n.Name, n.Path, n.FullPath, n.ParentID, n.OwnerID, n.Visibility, micros(n.CreatedAt), n.Description)
+}
+
+// noProjectAt refuses, with *Taken, a full path that a project has: projects and
+// namespaces share one address space, which no index of one table can see.
+func noProjectAt(tx *Tx, fullPath string) error {
+	return notAt(tx, `select count(*) from projects where lower(full_path) = lower($1)`, fullPath)
+}
+
+// noNamespaceAt is noProjectAt the other way round.
+func noNamespaceAt(tx *Tx, fullPath string) error {
+	return notAt(tx, `select count(*) from namespaces where lower(full_path) = lower($1)`, fullPath)
+}
+
+func notAt(tx *Tx, count, fullPath string) error {
+	var n int
+	if err := tx.Row([]any{&n}, count, fullPath); err != nil {
+		return err
+	}
+	if n > 0 {
+		return &Taken{Field: "path"}
+	}
+	return nil
 }
 
 // CreateNamespace adds a namespace with its first member, whose NamespaceID is
@@ -48,12 +73,12 @@ func (v *View) NamespaceByPath(ctx context.Context, fullPath string) (ci.Namespa
 		`select `+namespaceColumns+` from namespaces n where lower(n.full_path) = lower($1)`, fullPath)
 }
 
-// memberOf gives the namespaces in which a user may see everything: the user's
-// own, and the groups of which the user is a member, with all below them. $u and
-// $t stand for the user and the time now.
+// memberOf gives the namespaces in which a user has a role or a higher one: the
+// user's own, and the groups of which the user is such a member, with all below
+// them. The four $ stand for the user, the role, the time now and the user again.
 const memberOf = `with recursive mine (id) as (
 		select m.namespace_id from members m
-		where m.user_id = $ and m.namespace_id <> 0 and (m.expires_at = 0 or m.expires_at > $)
+		where m.user_id = $ and m.role >= $ and m.namespace_id <> 0 and (m.expires_at = 0 or m.expires_at > $)
 		union
 		select n.id from namespaces n where n.kind = 'user' and n.owner_id = $
 		union
@@ -66,7 +91,7 @@ const memberOf = `with recursive mine (id) as (
 func (v *View) NamespacesOf(ctx context.Context, user ci.UserID, admin bool, search string, limit, offset int) ([]ci.Namespace, int, error) {
 	var q filter
 	if !admin {
-		q.and(`n.id in (`+memberOf+`)`, user, micros(v.now()), user)
+		q.and(`n.id in (`+memberOf+`)`, user, ci.NoRole, micros(v.now()), user)
 	}
 	if search != "" {
 		q.and(`(lower(n.full_path) like $ escape '\' or lower(n.name) like $ escape '\')`, contains(search), contains(search))

@@ -26,6 +26,9 @@ func (db *DB) CreateProject(ctx context.Context, p ci.Project, owner *ci.Member)
 	p.CreatedAt, p.UpdatedAt = stored(p.CreatedAt), stored(p.UpdatedAt)
 	settings := text(p.ProjectSettings)
 	err := db.write(ctx, fmt.Sprintf("create project %q", p.FullPath), func(tx *Tx) error {
+		if err := noNamespaceAt(tx, p.FullPath); err != nil {
+			return err
+		}
 		err := tx.Row([]any{&p.ID}, `
 			insert into projects (namespace_id, name, path, full_path, description, visibility, default_branch,
 				creator_id, archived, settings, created_at, updated_at)
@@ -64,6 +67,9 @@ func (db *DB) UpdateProject(ctx context.Context, p ci.Project) error {
 		var old string
 		if err := tx.Row([]any{&old}, `select full_path from projects where id = $1`, p.ID); err != nil {
 			return notFound(err)
+		}
+		if err := noNamespaceAt(tx, p.FullPath); err != nil {
+			return err
 		}
 		err := tx.exec(`
 			update projects set namespace_id = $2, name = $3, path = $4, full_path = $5, description = $6, visibility = $7,
@@ -104,41 +110,4 @@ func (v *View) Redirected(ctx context.Context, path string) (ci.Project, error) 
 // ProjectIDs lists all projects.
 func (v *View) ProjectIDs(ctx context.Context) ([]ci.ProjectID, error) {
 	return list(ctx, v, "projects", scanInto[ci.ProjectID], `select id from projects order by id`)
-}
-
-// A ProjectFilter narrows a list of projects to those that a user may see.
-type ProjectFilter struct {
-	UserID     ci.UserID // zero: nobody, who sees public projects
-	Admin      bool      // sees all
-	Membership bool      // only those where the user is a member, or owner of the namespace
-	Search     string    // part of the full path or name, in any case
-	Visibility ci.Visibility
-	Limit      int
-	Offset     int
-}
-
-// Projects lists the projects that the user of the filter may see, newest first,
-// and says how many match.
-func (v *View) Projects(ctx context.Context, f ProjectFilter) ([]ci.Project, int, error) {
-	const member = `(p.namespace_id in (` + memberOf + `) or exists (select 1 from members m
-		where m.project_id = p.id and m.project_id <> 0 and m.user_id = $ and (m.expires_at = 0 or m.expires_at > $)))`
-	now := micros(v.now())
-	args := []any{f.UserID, now, f.UserID, f.UserID, now}
-	var q filter
-	switch {
-	case f.Membership:
-		q.and(member, args...)
-	case f.Admin:
-	case f.UserID == 0:
-		q.and(`p.visibility = 'public'`)
-	default:
-		q.and(`(p.visibility in ('public', 'internal') or `+member+`)`, args...)
-	}
-	if f.Search != "" {
-		q.and(`(lower(p.full_path) like $ escape '\' or lower(p.name) like $ escape '\')`, contains(f.Search), contains(f.Search))
-	}
-	if f.Visibility != "" {
-		q.and(`p.visibility = $`, f.Visibility)
-	}
-	return page(ctx, v, "projects", scanProject, &q, projectColumns, projectTables, `p.id desc`, f.Limit, f.Offset)
 }

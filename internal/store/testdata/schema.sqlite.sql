@@ -40,6 +40,7 @@ CREATE TABLE job_token_allowlist (
 	source_namespace_id bigint not null default 0,
 	primary key (project_id, source_project_id, source_namespace_id)
 );
+CREATE INDEX job_token_allowlist_group on job_token_allowlist (source_namespace_id) where source_namespace_id <> 0;
 CREATE INDEX job_token_allowlist_source on job_token_allowlist (source_project_id) where source_project_id <> 0;
 CREATE TABLE jobs (
 	id                  integer primary key autoincrement,
@@ -115,7 +116,7 @@ CREATE TABLE namespaces (
 	owner_id   bigint not null default 0,
 	visibility text not null,
 	created_at bigint not null
-);
+, description text not null default '');
 CREATE UNIQUE INDEX namespaces_full_path on namespaces (lower(full_path));
 CREATE INDEX namespaces_owner on namespaces (owner_id);
 CREATE INDEX namespaces_parent on namespaces (parent_id);
@@ -239,6 +240,7 @@ CREATE TABLE runners (
 	created_at      bigint not null,
 	contacted_at    bigint not null default 0
 );
+CREATE INDEX runners_namespace on runners (namespace_id) where namespace_id <> 0;
 CREATE TABLE specs (
 	digest bytea primary key,
 	body   text not null
