@@ -40,12 +40,14 @@ type PipelineRequest struct {
 // A pipelineDraft is a pipeline on its way through the steps of CreatePipeline.
 type pipelineDraft struct {
 	PipelineRequest
-	ref       ci.Ref
-	commit    commitInfo
-	protected bool
-	pipeline  ci.Pipeline
-	variables []ci.Variable // what is stored: the caller's, then the payload
-	plan      *compiledPlan
+	ref        ci.Ref
+	refError   error // why there is no ref
+	commit     commitInfo
+	tagMessage string
+	protected  bool
+	pipeline   ci.Pipeline
+	variables  []ci.Variable // what is stored: the caller's, then the payload
+	plan       *compiledPlan
 }
 
 // CreatePipeline makes a pipeline and starts it, in one transaction; it is
@@ -57,83 +59,68 @@ type pipelineDraft struct {
 // idempotency key.
 func (e *Engine) CreatePipeline(ctx context.Context, r PipelineRequest) (ci.Pipeline, error) {
 	d := &pipelineDraft{PipelineRequest: r}
-	steps := []func(context.Context, *pipelineDraft) error{
-		e.checkAbilities,
-		e.checkVariables,
-		e.readCommit,
-		e.compile,
-	}
-	if err := e.checkRef(ctx, d); err != nil {
+	err := e.takeSteps(ctx, d)
+	var refusal *keptRefusal
+	switch {
+	case errors.As(err, &refusal) && r.KeepRefused:
+		return e.keepRefused(ctx, d, refusal)
+	case errors.As(err, &refusal):
+		return ci.Pipeline{}, refusal.invalid()
+	case err != nil:
 		return ci.Pipeline{}, err
-	}
-	e.draftPipeline(d)
-	for _, step := range steps {
-		err := step(ctx, d)
-		var refusal *keptRefusal
-		switch {
-		case errors.As(err, &refusal) && r.KeepRefused:
-			return e.keepRefused(ctx, d, refusal)
-		case errors.As(err, &refusal):
-			return ci.Pipeline{}, refusal.invalid()
-		case err != nil:
-			return ci.Pipeline{}, err
-		}
-		if d.pipeline.Status == ci.Skipped {
-			break
-		}
 	}
 	return e.persist(ctx, d)
 }
 
-// checkRef looks the ref up first, since later refusals name it; that it is
-// missing is reported after the abilities, as GitLab's chain does.
-func (e *Engine) checkRef(ctx context.Context, d *pipelineDraft) error {
-	ref, err := e.resolveRef(ctx, d.Project.ID, d.Ref)
-	switch ci.KindOf(err) {
-	case ci.KindInvalid:
-		if denied := e.mayCreate(d); denied != nil {
-			return denied
+// takeSteps leads a draft through the chain, until it is refused or to be skipped.
+func (e *Engine) takeSteps(ctx context.Context, d *pipelineDraft) error {
+	for _, step := range []func(context.Context, *pipelineDraft) error{
+		e.findRef, e.checkAbilities, e.checkRepository, e.checkVariables, e.checkSkip, e.compile,
+	} {
+		if err := step(ctx, d); err != nil {
+			return err
 		}
-		return e.explainRef(ctx, d, err)
-	case "":
-		if err != nil {
-			return fmt.Errorf("resolve ref in project %d: %w", d.Project.ID, err)
+		if d.pipeline.Status == ci.Skipped {
+			return nil
 		}
-	default:
-		return err
 	}
-	if d.SHA != "" {
+	return nil
+}
+
+// findRef looks the ref up first, since the abilities depend on it; that it is
+// missing is reported after them, as GitLab's chain does.
+func (e *Engine) findRef(ctx context.Context, d *pipelineDraft) error {
+	ref, err := e.resolveRef(ctx, d.Project.ID, d.Ref)
+	switch {
+	case ci.KindOf(err) == ci.KindInvalid:
+		d.refError = err
+		return nil
+	case err != nil:
+		return fmt.Errorf("resolve ref in project %d: %w", d.Project.ID, err)
+	case d.SHA != "":
 		ref.SHA = d.SHA
 	}
 	d.ref = ref
 	return nil
 }
 
-// mayCreate checks what does not depend on the ref.
-func (e *Engine) mayCreate(d *pipelineDraft) error {
+// checkAbilities is step 2 of the chain: may the caller run pipelines here, and
+// on this ref. A ref that is not there bars nobody: the next step reports it.
+func (e *Engine) checkAbilities(ctx context.Context, d *pipelineDraft) error {
 	if d.Project.BuildsAccess == ci.AccessDisabled {
 		return ci.Refused("Pipelines are disabled!")
 	}
 	if auth.Allow(d.Actor, auth.CreatePipeline, d.Project) != auth.Allowed {
 		return ci.Refused("Insufficient permissions to create a new pipeline")
 	}
-	return nil
-}
-
-// checkAbilities is step 2 of the chain: may the caller run pipelines here, and
-// on this ref.
-func (e *Engine) checkAbilities(ctx context.Context, d *pipelineDraft) error {
-	if err := e.mayCreate(d); err != nil {
-		return err
+	if d.refError != nil {
+		return nil
 	}
 	protections, err := e.view.Protections(ctx, d.Project.ID)
 	if err != nil {
 		return fmt.Errorf("read protections of project %d: %w", d.Project.ID, err)
 	}
-	for _, p := range protections {
-		d.protected = d.protected || (p.Tag == d.ref.Tag() && p.Covers(d.ref.Short()))
-	}
-	d.pipeline.Protected = d.protected
+	d.protected = auth.Protected(d.ref.Short(), d.ref.Tag(), protections)
 	if !auth.MayRunOnRef(d.Actor, d.ref.Short(), d.ref.Tag(), protections) {
 		return ci.Refused(fmt.Sprintf("You do not have sufficient permission to run a pipeline on '%s'. "+
 			"Please select a different branch or contact your administrator for assistance.", d.Ref))
@@ -141,26 +128,12 @@ func (e *Engine) checkAbilities(ctx context.Context, d *pipelineDraft) error {
 	return nil
 }
 
-// draftPipeline fills what is known before anything can be refused with a row.
-func (e *Engine) draftPipeline(d *pipelineDraft) {
-	now := e.now().UTC().Truncate(time.Microsecond)
-	before := d.Before
-	if before == "" {
-		before = ci.ZeroSHA
+// checkRepository is step 3: is there such a ref, and its commit. From here on the
+// draft has a pipeline, so that a refusal can keep a row.
+func (e *Engine) checkRepository(ctx context.Context, d *pipelineDraft) error {
+	if d.refError != nil {
+		return e.explainRef(ctx, d, d.refError)
 	}
-	d.pipeline = ci.Pipeline{
-		UID: e.randomHex(16), ProjectID: d.Project.ID, Ref: d.ref.Short(), Tag: d.ref.Tag(), SHA: d.ref.SHA, BeforeSHA: before,
-		Source: d.Source, Status: ci.Created, UserID: d.Actor.User.ID, CreatedAt: now, UpdatedAt: now, Duration: -1,
-	}
-	if d.Trigger != nil {
-		d.pipeline.TriggerID = d.Trigger.ID
-	}
-}
-
-var skipMark = regexp.MustCompile(`(?i)\[(ci[ _-]skip|skip[ _-]ci)\]`)
-
-// readCommit loads the commit and honours its skip mark, for pushes only.
-func (e *Engine) readCommit(ctx context.Context, d *pipelineDraft) error {
 	commit, err := e.commit(ctx, d.Project.ID, d.ref.SHA)
 	if ci.IsNotFound(err) {
 		return ci.Refused("Commit not found")
@@ -168,8 +141,33 @@ func (e *Engine) readCommit(ctx context.Context, d *pipelineDraft) error {
 	if err != nil {
 		return err
 	}
-	d.commit = commit
-	if d.Skip || (d.HonorSkip && skipMark.MatchString(commit.Message)) {
+	d.commit, d.pipeline = commit, e.draftPipeline(d)
+	d.tagMessage, err = e.tagMessage(ctx, d.Project.ID, d.pipeline)
+	return err
+}
+
+// draftPipeline is the row as far as it is known before the configuration is read.
+func (e *Engine) draftPipeline(d *pipelineDraft) ci.Pipeline {
+	now := e.now().UTC().Truncate(time.Microsecond)
+	p := ci.Pipeline{
+		UID: e.randomHex(16), ProjectID: d.Project.ID, Ref: d.ref.Short(), Tag: d.ref.Tag(), SHA: d.ref.SHA, BeforeSHA: d.Before,
+		Source: d.Source, Status: ci.Created, Protected: d.protected, UserID: d.Actor.User.ID, CreatedAt: now, UpdatedAt: now, Duration: -1,
+	}
+	if p.BeforeSHA == "" {
+		p.BeforeSHA = ci.ZeroSHA
+	}
+	if d.Trigger != nil {
+		p.TriggerID = d.Trigger.ID
+	}
+	return p
+}
+
+var skipMark = regexp.MustCompile(`(?i)\[(ci[ _-]skip|skip[ _-]ci)\]`)
+
+// checkSkip is step 7: a push may ask for no pipeline, by an option or in the
+// commit's message. Then there is one that is skipped.
+func (e *Engine) checkSkip(_ context.Context, d *pipelineDraft) error {
+	if d.Skip || d.HonorSkip && d.commit.Skip {
 		d.pipeline.Status = ci.Skipped
 	}
 	return nil
@@ -196,20 +194,9 @@ func (e *Engine) persist(ctx context.Context, d *pipelineDraft) (ci.Pipeline, er
 	case err != nil:
 		return ci.Pipeline{}, fmt.Errorf("create pipeline in project %d: %w", d.Project.ID, err)
 	}
-	e.publish(saved, row.Jobs)
-	return saved, nil
-}
-
-// publish wakes runners for the jobs of a new pipeline.
-func (e *Engine) publish(saved ci.Pipeline, jobs []ci.Job) {
-	var pending []ci.Job
-	for i := range jobs {
-		if jobs[i].Status == ci.Pending {
-			pending = append(pending, jobs[i])
-		}
-	}
-	e.wakeQueues(pending)
+	e.wakeQueues(row.Jobs)
 	e.hub.WakePipeline(saved.ID)
+	return saved, nil
 }
 
 // unknownLookup is how long an unknown outcome is looked up before it is a 503.

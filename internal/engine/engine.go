@@ -63,16 +63,14 @@ type Limits struct {
 	JobsPerPipeline  int   // default 2,000
 	VariableBytes    int   // of one value, default 65,536
 	VariablesPerCall int   // default 200
-	ConfigBytes      int64 // of one file, default 2 MiB
 	ArtifactBytes    int64 // of one upload, default 100 MiB
-	CachedConfigs    int   // default 512
+	CachedConfigs    int   // default 512; each 64 KiB of a large one count as one more
 }
 
 func (l Limits) withDefaults() Limits {
 	l.JobsPerPipeline = orDefault(l.JobsPerPipeline, 2000)
 	l.VariableBytes = orDefault(l.VariableBytes, 64<<10)
 	l.VariablesPerCall = orDefault(l.VariablesPerCall, 200)
-	l.ConfigBytes = orDefault(l.ConfigBytes, 2<<20)
 	l.ArtifactBytes = orDefault(l.ArtifactBytes, 100<<20)
 	l.CachedConfigs = orDefault(l.CachedConfigs, 512)
 	return l
@@ -101,8 +99,10 @@ type Engine struct {
 	limits    Limits
 	urls      URLs
 
-	configs  *recent[configKey, *loadedConfig]
+	server   []ci.Variable // those that all jobs have in common
+	configs  *recent[configKey, configVariants]
 	commits  *recent[commitKey, commitInfo]
+	trees    *recent[commitKey, []string] // paths of all files
 	managers *recent[managerKey, ci.RunnerManager]
 	contacts *recent[ci.JobID, time.Time] // when the last contact of a running job was written down
 	heard    *recent[int64, time.Time]    // when the last contact of a runner's machine by a job was written down
@@ -132,9 +132,13 @@ func New(c Config) (*Engine, error) {
 		store: c.Store, view: c.Store.View(), git: c.Git, blobs: c.Blobs, traces: c.Traces, hub: c.Hub, keys: c.Keys,
 		now: c.Now, rand: c.Rand, log: c.Logger, limits: limits, urls: c.URLs,
 		passwords: auth.NewPasswords(c.Rand),
-		configs:   newRecent[configKey, *loadedConfig](limits.CachedConfigs), commits: newRecent[commitKey, commitInfo](4 * limits.CachedConfigs),
-		managers: newRecent[managerKey, ci.RunnerManager](manyRunners), contacts: newRecent[ci.JobID, time.Time](manyRunners),
-		heard: newRecent[int64, time.Time](manyRunners),
+		server:    serverVariables(c.URLs),
+		configs:   newRecent[configKey](limits.CachedConfigs, configVariants.weight),
+		commits:   newRecent[commitKey](4*limits.CachedConfigs, commitInfo.weight),
+		trees:     newRecent[commitKey](manyPaths, func(paths []string) int { return 1 + len(paths) }),
+		managers:  newRecent[managerKey, ci.RunnerManager](manyRunners, nil),
+		contacts:  newRecent[ci.JobID, time.Time](manyRunners, nil),
+		heard:     newRecent[int64, time.Time](manyRunners, nil),
 	}, nil
 }
 
@@ -147,6 +151,9 @@ func (e *Engine) change(ctx context.Context, id ci.PipelineID, decide func(*ci.S
 	defer e.lock(id)() // in this process; other replicas meet in Apply
 	for range maxTries {
 		snapshot, err := e.view.Snapshot(ctx, id)
+		if errors.Is(err, store.ErrMoved) {
+			continue
+		}
 		if err != nil {
 			return ci.Changes{}, err
 		}
@@ -160,7 +167,7 @@ func (e *Engine) change(ctx context.Context, id ci.PipelineID, decide func(*ci.S
 		switch err := e.store.Apply(ctx, changes, runningDelta(snapshot, changes)); {
 		case err == nil:
 			e.tell(changes)
-			return changes, e.endLogs(ctx, snapshot, changes)
+			return changes, e.endLogs(context.WithoutCancel(ctx), snapshot, changes)
 		case !errors.Is(err, store.ErrMoved):
 			return ci.Changes{}, fmt.Errorf("apply changes to pipeline %d: %w", id, err)
 		}
@@ -179,7 +186,7 @@ func (e *Engine) endLogs(ctx context.Context, before *ci.Snapshot, changes ci.Ch
 		}
 		info, err := e.traces.Stat(ctx, int64(job.ID))
 		if err == nil && !info.Finished {
-			_, err = e.traces.Finish(context.WithoutCancel(ctx), int64(job.ID), "", 0)
+			_, err = e.traces.Finish(ctx, int64(job.ID), "", 0)
 		}
 		problems = append(problems, err)
 	}
@@ -197,24 +204,30 @@ func (e *Engine) tell(changes ci.Changes) {
 	}
 }
 
-// wakeQueues names each queue that got work, once, with how much.
-func (e *Engine) wakeQueues(started []ci.Job) {
-	for i := range started {
-		queue := started[i].Queue()
-		seen := false
-		for j := range i {
-			seen = seen || started[j].Queue().Key() == queue.Key()
-		}
-		if seen {
+// wakeQueues names each queue that the pending ones of jobs are in, once, with how
+// many they are.
+func (e *Engine) wakeQueues(jobs []ci.Job) {
+	type work struct {
+		queue ci.Queue
+		jobs  int
+	}
+	var queues []work
+	places := map[string]int{}
+	for i := range jobs {
+		if jobs[i].Status != ci.Pending {
 			continue
 		}
-		n := 0
-		for j := i; j < len(started); j++ {
-			if started[j].Queue().Key() == queue.Key() {
-				n++
-			}
+		queue := jobs[i].Queue()
+		key := queue.Key()
+		place, known := places[key]
+		if !known {
+			place = len(queues)
+			places[key], queues = place, append(queues, work{queue: queue})
 		}
-		e.hub.WakeQueue(queue, n)
+		queues[place].jobs++
+	}
+	for _, w := range queues {
+		e.hub.WakeQueue(w.queue, w.jobs)
 	}
 }
 

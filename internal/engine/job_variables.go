@@ -33,13 +33,17 @@ func (e *Engine) jobVariables(ctx context.Context, a *Assignment) ([]ci.Variable
 	if err != nil {
 		return nil, err
 	}
-	short, err := e.triggerShort(ctx, a.Pipeline)
+	triggered, err := e.triggeredVariables(ctx, a.Pipeline)
+	if err != nil {
+		return nil, err
+	}
+	tagMessage, err := e.tagMessage(ctx, a.Project.ID, a.Pipeline)
 	if err != nil {
 		return nil, err
 	}
 	list := mergeVariables(
-		e.serverVariables(), e.projectVariables(a.Project), e.commitVariables(a.Pipeline, commit),
-		e.storedPipelineVariables(a, short), e.ownVariables(a), runnerVariables(a.Runner),
+		e.server, e.projectVariables(a.Project), commitVariables(a.Pipeline, commit, tagMessage),
+		e.pipelineVariables(a.Project, a.Pipeline), triggered, e.storedPipelineVariables(a), e.ownVariables(a), runnerVariables(a.Runner),
 		a.Spec.Variables, userVariables(a.User), secret(reported), secret(given), secret(played),
 	)
 	return expandVariables(list), nil
@@ -96,39 +100,31 @@ func secret(list []ci.Variable) []ci.Variable {
 }
 
 // storedPipelineVariables are known once the pipeline has a row.
-func (e *Engine) storedPipelineVariables(a *Assignment, short string) []ci.Variable {
-	list := append(pipelineVariables(a.Pipeline, a.Pipeline.TriggerID != 0),
-		ci.Variable{Key: "CI_PIPELINE_ID", Value: strconv.FormatInt(int64(a.Pipeline.ID), 10)},
-		ci.Variable{Key: "CI_PIPELINE_IID", Value: strconv.FormatInt(a.Pipeline.IID, 10)},
-		ci.Variable{Key: "CI_PIPELINE_URL", Value: e.urls.Pipeline(a.Project.FullPath, int64(a.Pipeline.ID))},
-		ci.Variable{Key: "CI_PIPELINE_NAME", Value: a.Pipeline.Name},
-	)
-	if short != "" {
-		list = append(list, ci.Variable{Key: "CI_TRIGGER_SHORT_TOKEN", Value: short})
+func (e *Engine) storedPipelineVariables(a *Assignment) []ci.Variable {
+	return []ci.Variable{
+		{Key: "CI_PIPELINE_ID", Value: strconv.FormatInt(int64(a.Pipeline.ID), 10)},
+		{Key: "CI_PIPELINE_IID", Value: strconv.FormatInt(a.Pipeline.IID, 10)},
+		{Key: "CI_PIPELINE_URL", Value: e.urls.Pipeline(a.Project.FullPath, int64(a.Pipeline.ID))},
 	}
-	return list
 }
 
-// triggerShort gives the four characters of the trigger token that made the
-// pipeline; a token removed since gives none.
-func (e *Engine) triggerShort(ctx context.Context, p ci.Pipeline) (string, error) {
+// triggeredVariables are triggerVariables once the pipeline has a row.
+func (e *Engine) triggeredVariables(ctx context.Context, p ci.Pipeline) ([]ci.Variable, error) {
 	if p.TriggerID == 0 {
-		return "", nil
+		return nil, nil
 	}
 	trigger, err := e.view.Trigger(ctx, p.ProjectID, p.TriggerID)
-	if ci.IsNotFound(err) {
-		return "", nil
+	if err != nil && !ci.IsNotFound(err) {
+		return nil, fmt.Errorf("load trigger token of pipeline %d: %w", p.ID, err)
 	}
-	if err != nil {
-		return "", fmt.Errorf("load trigger token of pipeline %d: %w", p.ID, err)
-	}
-	return trigger.Short, nil
+	return triggerVariables(true, trigger.Short), nil
 }
 
 // ownVariables describe the job itself, its token included.
 func (e *Engine) ownVariables(a *Assignment) []ci.Variable {
 	job, clone := a.Job, e.urls.Clone(a.Project.FullPath)
 	list := []ci.Variable{
+		{Key: "CI_SERVER", Value: "yes"}, // gitlab-runner adds it by itself
 		{Key: "CI_JOB_ID", Value: strconv.FormatInt(int64(job.ID), 10)},
 		{Key: "CI_JOB_URL", Value: e.urls.Job(a.Project.FullPath, int64(job.ID))},
 		{Key: "CI_JOB_TOKEN", Value: a.Token, Masked: true, Secret: true, Raw: true},

@@ -2,16 +2,11 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/ciyaml"
-	"github.com/lanyard-ci/lanyard/internal/git"
 	"github.com/lanyard-ci/lanyard/internal/store"
 )
 
@@ -19,37 +14,26 @@ type storedSpec = store.Spec
 
 // mapPlan turns the compiler's jobs into rows and specifications. Jobs that
 // execute the same share one specification.
-func (e *Engine) mapPlan(ctx context.Context, d *pipelineDraft, plan *ciyaml.Plan) (*compiledPlan, error) {
-	out := &compiledPlan{jobs: make([]ci.Job, 0, len(plan.Jobs))}
+func (e *Engine) mapPlan(ctx context.Context, d *pipelineDraft, from *loadedConfig, plan *ciyaml.Plan) (*compiledPlan, error) {
+	out := &compiledPlan{jobs: make([]ci.Job, len(plan.Jobs)), specs: make([]storedSpec, 0, len(plan.Jobs))}
 	seen := make(map[string]bool, len(plan.Jobs))
-	files := cacheFiles{engine: e, draft: d}
 	for i := range plan.Jobs {
-		from := &plan.Jobs[i]
-		spec := specOf(from)
-		for _, cache := range from.Cache {
-			mapped, err := files.cacheSpec(ctx, cache)
-			if err != nil {
-				return nil, err
-			}
-			spec.Cache = append(spec.Cache, mapped)
-		}
-		body, err := json.Marshal(spec)
+		job := &out.jobs[i]
+		spec, err := e.specOfJob(ctx, d, from, &plan.Jobs[i])
 		if err != nil {
-			return nil, fmt.Errorf("encode specification of job %s: %w", from.Name, err)
+			return nil, fmt.Errorf("specification of job %s: %w", plan.Jobs[i].Name, err)
 		}
-		digest := sha256.Sum256(body)
-		if !seen[string(digest[:])] {
-			seen[string(digest[:])] = true
-			out.specs = append(out.specs, storedSpec{Digest: digest[:], Body: body})
+		if digest := string(spec.Digest); !seen[digest] {
+			seen[digest] = true
+			out.specs = append(out.specs, spec)
 		}
-		job := jobOf(from)
-		job.SpecDigest = digest[:]
+		*job = jobOf(&plan.Jobs[i])
+		job.SpecDigest = spec.Digest
 		job.ProjectID, job.Protected, job.UserID = d.Project.ID, d.protected, d.Actor.User.ID
 		job.CreatedAt = d.pipeline.CreatedAt
 		if job.Timeout == 0 {
 			job.Timeout = d.Project.BuildTimeout
 		}
-		out.jobs = append(out.jobs, job)
 	}
 	return out, nil
 }
@@ -157,64 +141,4 @@ func artifactSpecs(a ciyaml.Artifacts) []ci.ArtifactSpec {
 		})
 	}
 	return list
-}
-
-// cacheFiles computes cache keys from files of the commit.
-type cacheFiles struct {
-	engine *Engine
-	draft  *pipelineDraft
-}
-
-// cacheSpec makes the key final: from the content of `key:files`, and apart for
-// protected refs (contract/ci-yaml.md 7.4).
-func (c *cacheFiles) cacheSpec(ctx context.Context, from ciyaml.Cache) (ci.CacheSpec, error) {
-	spec := ci.CacheSpec{
-		Key: from.Key, Untracked: from.Untracked, Policy: from.Policy, When: from.When,
-		Paths: from.Paths, FallbackKeys: slices.Clone(from.FallbackKeys),
-	}
-	if len(from.KeyFiles) > 0 {
-		key, err := c.filesKey(ctx, from.KeyFiles)
-		if err != nil {
-			return ci.CacheSpec{}, err
-		}
-		spec.Key = key
-		if from.KeyPrefix != "" {
-			spec.Key = from.KeyPrefix + "-" + key
-		}
-	}
-	if from.Unprotect {
-		return spec, nil
-	}
-	suffix := "-non_protected"
-	if c.draft.protected {
-		suffix = "-protected"
-	}
-	spec.Key += suffix
-	for i := range spec.FallbackKeys {
-		spec.FallbackKeys[i] += suffix
-	}
-	return spec, nil
-}
-
-// filesKey hashes the content of the files that exist; none gives "default".
-func (c *cacheFiles) filesKey(ctx context.Context, paths []string) (string, error) {
-	hash, found := sha256.New(), false
-	for _, path := range paths {
-		data, err := c.engine.git.ReadFile(ctx, int64(c.draft.Project.ID), c.draft.ref.SHA, path)
-		if errors.Is(err, git.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return "", fmt.Errorf("read %s for a cache key: %w", path, err)
-		}
-		found = true
-		fmt.Fprintf(hash, "%s\x00%d\x00", path, len(data))
-		if _, err := hash.Write(data); err != nil {
-			return "", fmt.Errorf("hash %s for a cache key: %w", path, err)
-		}
-	}
-	if !found {
-		return "default", nil
-	}
-	return hex.EncodeToString(hash.Sum(nil)[:20]), nil
 }

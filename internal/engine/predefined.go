@@ -14,29 +14,25 @@ import (
 // and scripts know how to talk to it (design/interface.md).
 const ServerVersion = "18.5.0"
 
-// predefined lists the variables that rules, include and workflow may use: those
-// known before any job exists (contract/trigger-api.md 7, phases pre and pipe).
-func (e *Engine) predefined(d *pipelineDraft) []ciyaml.Variable {
-	list := make([]ciyaml.Variable, 0, 80)
-	for _, part := range [][]ci.Variable{
-		e.serverVariables(), e.projectVariables(d.Project), e.commitVariables(d.pipeline, d.commit),
-		pipelineVariables(d.pipeline, d.Trigger != nil),
-	} {
-		for _, v := range part {
-			list = append(list, ciyaml.Variable{Key: v.Key, Value: v.Value, Raw: v.Raw})
-		}
-	}
-	return list
+// earlyVariables lists the variables that include may use: those known before the
+// configuration is read (contract/trigger-api.md 7, phase pre).
+func (e *Engine) earlyVariables(d *pipelineDraft) []ciyaml.Variable {
+	list := make([]ciyaml.Variable, 0, 72)
+	list = appendYAML(list, e.server)
+	list = appendYAML(list, e.projectVariables(d.Project))
+	list = appendYAML(list, commitVariables(d.pipeline, d.commit, d.tagMessage))
+	return appendYAML(list, e.pipelineVariables(d.Project, d.pipeline))
 }
 
 // serverVariables are the same for every job of this server.
-func (e *Engine) serverVariables() []ci.Variable {
-	root := e.urls.Base()
+func serverVariables(urls URLs) []ci.Variable {
+	root := urls.Base()
 	list := []ci.Variable{
 		{Key: "CI", Value: "true"}, {Key: "GITLAB_CI", Value: "true"}, {Key: "GITLAB_FEATURES"},
-		{Key: "CI_SERVER", Value: "yes"}, {Key: "CI_SERVER_NAME", Value: "GitLab"}, {Key: "CI_SERVER_URL", Value: root},
+		{Key: "CI_SERVER_NAME", Value: "GitLab"}, {Key: "CI_SERVER_URL", Value: root},
 		{Key: "CI_SERVER_VERSION", Value: ServerVersion}, {Key: "CI_SERVER_REVISION", Value: "lanyard"},
 		{Key: "CI_API_V4_URL", Value: root + "/api/v4"}, {Key: "CI_API_GRAPHQL_URL", Value: root + "/api/graphql"},
+		{Key: "CI_TEMPLATE_REGISTRY_HOST", Value: "registry.gitlab.com"},
 	}
 	version := strings.SplitN(ServerVersion, ".", 3)
 	list = append(list,
@@ -49,15 +45,11 @@ func (e *Engine) serverVariables() []ci.Variable {
 	}
 	port := u.Port()
 	if port == "" {
-		port = map[string]string{"https": "443"}[u.Scheme]
-	}
-	if port == "" {
-		port = "80"
+		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
 	}
 	return append(list,
 		ci.Variable{Key: "CI_SERVER_HOST", Value: u.Hostname()}, ci.Variable{Key: "CI_SERVER_FQDN", Value: u.Host},
-		ci.Variable{Key: "CI_SERVER_PORT", Value: port}, ci.Variable{Key: "CI_SERVER_PROTOCOL", Value: u.Scheme},
-		ci.Variable{Key: "CI_TEMPLATE_REGISTRY_HOST", Value: "registry.gitlab.com"})
+		ci.Variable{Key: "CI_SERVER_PORT", Value: port}, ci.Variable{Key: "CI_SERVER_PROTOCOL", Value: u.Scheme})
 }
 
 // projectVariables describe the project.
@@ -76,50 +68,52 @@ func (e *Engine) projectVariables(p ci.Project) []ci.Variable {
 	}
 }
 
-// commitMessageLimit bounds CI_COMMIT_MESSAGE, in bytes, as GitLab does.
-const commitMessageLimit = 100_000
-
-// commitVariables describe the commit and the ref.
-func (e *Engine) commitVariables(p ci.Pipeline, c commitInfo) []ci.Variable {
-	message, truncated := c.Message, "false"
-	if len(message) > commitMessageLimit {
-		message, truncated = strings.ToValidUTF8(message[:commitMessageLimit], ""), "true"
-	}
+// commitVariables describe the commit and the ref. What people write freely is
+// raw: a dollar sign in it stands for itself.
+func commitVariables(p ci.Pipeline, c commitInfo, tagMessage string) []ci.Variable {
 	list := []ci.Variable{
 		{Key: "CI_COMMIT_SHA", Value: p.SHA}, {Key: "CI_COMMIT_SHORT_SHA", Value: p.SHA[:min(8, len(p.SHA))]},
 		{Key: "CI_COMMIT_BEFORE_SHA", Value: p.BeforeSHA}, {Key: "CI_COMMIT_REF_NAME", Value: p.Ref},
 		{Key: "CI_COMMIT_REF_SLUG", Value: slug(p.Ref)}, {Key: "CI_COMMIT_REF_PROTECTED", Value: strconv.FormatBool(p.Protected)},
-		{Key: "CI_COMMIT_MESSAGE", Value: message, Raw: true}, {Key: "CI_COMMIT_MESSAGE_IS_TRUNCATED", Value: truncated},
-		{Key: "CI_COMMIT_TITLE", Value: c.Title, Raw: true}, {Key: "CI_COMMIT_DESCRIPTION", Value: description(c), Raw: true},
+		{Key: "CI_COMMIT_MESSAGE", Value: c.Message, Raw: true},
+		{Key: "CI_COMMIT_MESSAGE_IS_TRUNCATED", Value: strconv.FormatBool(c.Truncated)},
+		{Key: "CI_COMMIT_TITLE", Value: c.Title, Raw: true}, {Key: "CI_COMMIT_DESCRIPTION", Value: c.Description, Raw: true},
 		{Key: "CI_COMMIT_TIMESTAMP", Value: c.Timestamp.Format(time.RFC3339)}, {Key: "CI_COMMIT_AUTHOR", Value: c.Author, Raw: true},
 	}
 	if p.Tag {
-		return append(list, ci.Variable{Key: "CI_COMMIT_TAG", Value: p.Ref})
+		return append(list, ci.Variable{Key: "CI_COMMIT_TAG", Value: p.Ref},
+			ci.Variable{Key: "CI_COMMIT_TAG_MESSAGE", Value: tagMessage, Raw: true})
 	}
 	return append(list, ci.Variable{Key: "CI_COMMIT_BRANCH", Value: p.Ref})
 }
 
-// description is the message without its first line when that is short enough to
-// be a title (contract/ci-yaml.md 5.5).
-func description(c commitInfo) string {
-	title, rest, _ := strings.Cut(c.Message, "\n")
-	if len(title) < 100 {
-		return strings.TrimLeft(rest, "\n")
-	}
-	return c.Message
-}
-
 // pipelineVariables describe the pipeline, as far as it is known before its row
 // is written.
-func pipelineVariables(p ci.Pipeline, triggered bool) []ci.Variable {
-	list := []ci.Variable{
+func (e *Engine) pipelineVariables(project ci.Project, p ci.Pipeline) []ci.Variable {
+	prefix := ci.BranchPrefix
+	if p.Tag {
+		prefix = ci.TagPrefix
+	}
+	_, address, _ := strings.Cut(e.urls.Base(), "://")
+	return []ci.Variable{
 		{Key: "CI_PIPELINE_SOURCE", Value: string(p.Source)},
 		{Key: "CI_PIPELINE_CREATED_AT", Value: p.CreatedAt.UTC().Format(time.RFC3339)},
+		{Key: "CI_PIPELINE_NAME", Value: p.Name, Raw: true},
+		{Key: "CI_CONFIG_REF_URI", Value: address + "/" + project.FullPath + "//" + project.Config() + "@" + prefix + p.Ref},
 	}
-	if triggered {
-		list = append(list, ci.Variable{Key: "CI_PIPELINE_TRIGGERED", Value: "true"})
+}
+
+// triggerVariables say that a trigger token made the pipeline, and which one, by
+// the characters of it that everybody may see; without a token they are not set at
+// all (contract/trigger-api.md 7, phase pipe).
+func triggerVariables(triggered bool, short string) []ci.Variable {
+	switch {
+	case !triggered:
+		return nil
+	case short == "": // the token was removed since
+		return []ci.Variable{{Key: "CI_PIPELINE_TRIGGERED", Value: "true"}}
 	}
-	return list
+	return []ci.Variable{{Key: "CI_PIPELINE_TRIGGERED", Value: "true"}, {Key: "CI_TRIGGER_SHORT_TOKEN", Value: short}}
 }
 
 // userVariables are those of the user the pipeline runs as. They beat YAML
@@ -134,11 +128,15 @@ func userVariables(u ci.User) []ci.Variable {
 // slug makes a name fit for host names: lower case, at most 63 of [a-z0-9-], no
 // hyphen at the edges.
 func slug(name string) string {
-	out := []byte(strings.ToLower(name))
-	for i, c := range out {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
-			out[i] = '-'
+	out := make([]byte, 0, 63)
+	for _, r := range strings.ToLower(name) {
+		if len(out) == 63 {
+			break
 		}
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') {
+			r = '-'
+		}
+		out = append(out, byte(r))
 	}
-	return strings.Trim(string(out[:min(63, len(out))]), "-")
+	return strings.Trim(string(out), "-")
 }
