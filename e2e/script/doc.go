@@ -36,7 +36,9 @@
 //	until PATH WANT GET …     ask until json PATH WANT holds; a minute at most
 //	log REGEXP | ! log …      what the server logged
 //	runner new [KEY=VALUE…]   make a runner as root; sets $RUNNER_TOKEN
-//	runner take | none        ask for a job: there is one ($JOB, $JOB_TOKEN), or none
+//	runner take [gentle]      take a job ($JOB, $JOB_TOKEN); a gentle runner winds down
+//	                          what is canceled
+//	runner none               ask for a job when there is none
 //	runner log TEXT           append to the log of the job
 //	runner upload FILE [KEY=VALUE…]   upload an artifact of the job
 //	runner finish success|failed [REASON]

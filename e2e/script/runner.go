@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"path/filepath"
@@ -30,7 +31,8 @@ type runner struct {
 			File       bool
 		}
 	}
-	log []byte // of the job, as sent
+	log    []byte // of the job, as sent
+	gentle bool
 }
 
 // runnerVerb does one thing that a runner does.
@@ -82,6 +84,8 @@ func (s *session) ask(ts *testscript.TestScript, patience time.Duration) bool {
 	if s.runner.token == "" {
 		s.newRunner(ts, nil)
 	}
+	features := maps.Clone(features)
+	features["cancel_gracefully"] = s.runner.gentle
 	data, err := json.Marshal(map[string]any{
 		"token": s.runner.token, "system_id": "s_script",
 		"info": map[string]any{
@@ -111,7 +115,9 @@ func (s *session) ask(ts *testscript.TestScript, patience time.Duration) bool {
 	return false
 }
 
-func (s *session) takeJob(ts *testscript.TestScript, _ []string) {
+// takeJob takes a job; a gentle runner is one that winds canceled jobs down.
+func (s *session) takeJob(ts *testscript.TestScript, args []string) {
+	s.runner.gentle = len(args) == 1 && args[0] == "gentle"
 	if !s.ask(ts, patient) {
 		ts.Fatalf("there is no job for the runner")
 	}
