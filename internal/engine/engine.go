@@ -112,6 +112,7 @@ type Engine struct {
 
 	pipelines keyLocks[ci.PipelineID]
 	projects  keyLocks[ci.ProjectID]
+	moves     sync.RWMutex // held for writing while a group moves with all below it, for reading while a path is made
 }
 
 // manyRunners is for how many machines and held jobs the last contact is kept in

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -15,10 +14,11 @@ import (
 
 // A NewGroup is a group to be made. ParentID zero makes a top-level group.
 type NewGroup struct {
-	Name       string
-	Path       string
-	ParentID   ci.NamespaceID
-	Visibility ci.Visibility // empty: private
+	Name        string
+	Path        string
+	Description string
+	ParentID    ci.NamespaceID
+	Visibility  ci.Visibility // empty: private
 }
 
 // pathPart is what one part of a path may look like. GitLab allows no leading
@@ -62,36 +62,158 @@ func (e *Engine) CreateGroup(ctx context.Context, c Caller, g NewGroup) (ci.Name
 	if c.Anonymous() {
 		return ci.Namespace{}, ci.Unauthorized()
 	}
-	fullPath, check := g.Path, checkTopPath
+	now := e.now()
+	group := ci.Namespace{
+		Kind: ci.GroupNamespace, Name: g.Name, Path: g.Path, FullPath: g.Path, Description: g.Description, ParentID: g.ParentID,
+		OwnerID: c.User.ID, Visibility: ci.Visibility(orText(string(g.Visibility), string(ci.Private))), CreatedAt: now,
+	}
+	e.moves.RLock()
+	defer e.moves.RUnlock()
+	var parent ci.Namespace
 	if g.ParentID != 0 {
-		parent, err := e.view.Namespace(ctx, g.ParentID)
-		if err != nil {
-			return ci.Namespace{}, ci.NotFound("Group")
-		}
-		if err := e.AuthorizeGroup(ctx, c, parent, auth.CreateSubgroup); err != nil {
+		var err error
+		if parent, err = e.parentGroup(ctx, c, g.ParentID); err != nil {
 			return ci.Namespace{}, err
 		}
-		fullPath, check = parent.FullPath+"/"+g.Path, checkPathPart
+		group.FullPath = parent.FullPath + "/" + g.Path
 	}
-	if err := check(g.Path); err != nil {
+	if err := checkGroup(group, parent); err != nil {
 		return ci.Namespace{}, err
 	}
-	if err := checkName(g.Name); err != nil {
-		return ci.Namespace{}, err
-	}
-	now := e.now()
-	group, err := e.store.CreateNamespace(ctx, ci.Namespace{
-		Kind: ci.GroupNamespace, Name: g.Name, Path: g.Path, FullPath: fullPath, ParentID: g.ParentID, OwnerID: c.User.ID,
-		Visibility: ci.Visibility(orText(string(g.Visibility), string(ci.Private))), CreatedAt: now,
-	}, &ci.Member{UserID: c.User.ID, Role: ci.Owner, CreatedAt: now})
-	var taken *store.Taken
-	if errors.As(err, &taken) {
-		return ci.Namespace{}, ci.Invalid("path", "has already been taken")
-	}
+	group, err := e.store.CreateNamespace(ctx, group, &ci.Member{UserID: c.User.ID, Role: ci.Owner, CreatedAt: now})
 	if err != nil {
-		return ci.Namespace{}, fmt.Errorf("create group: %w", err)
+		return ci.Namespace{}, pathTaken(fmt.Errorf("create group: %w", err))
 	}
 	return group, nil
+}
+
+// parentGroup finds a group in which the caller may put another one.
+func (e *Engine) parentGroup(ctx context.Context, c Caller, id ci.NamespaceID) (ci.Namespace, error) {
+	parent, err := e.view.Namespace(ctx, id)
+	if ci.IsNotFound(err) || err == nil && parent.Kind != ci.GroupNamespace {
+		return ci.Namespace{}, ci.NotFound("Group")
+	}
+	if err != nil {
+		return ci.Namespace{}, err
+	}
+	return parent, e.AuthorizeGroup(ctx, c, parent, auth.CreateSubgroup)
+}
+
+// checkGroup refuses attributes that GitLab refuses, in its words. parent is zero
+// for a group at the top.
+func checkGroup(g, parent ci.Namespace) error {
+	check := checkTopPath
+	if parent.ID != 0 {
+		check = checkPathPart
+	}
+	if err := check(g.Path); err != nil {
+		return err
+	}
+	if err := checkName(g.Name); err != nil {
+		return err
+	}
+	switch {
+	case len(g.Description) > maxGroupText:
+		return ci.Invalid("description", fmt.Sprintf("is too long (maximum is %d characters)", maxGroupText))
+	case parent.ID != 0 && g.Visibility.Wider(parent.Visibility):
+		return ci.Invalid("visibility_level", fmt.Sprintf("%s is not allowed since the parent group has a %s visibility.", g.Visibility, parent.Visibility))
+	}
+	return nil
+}
+
+// maxGroupText is the longest description of a group, in bytes.
+const maxGroupText = 500
+
+// A GroupChange is what to change of a group; nil fields stay as they are.
+type GroupChange struct {
+	Name        *string
+	Path        *string
+	Description *string
+	Visibility  *ci.Visibility
+}
+
+// UpdateGroup changes a group. With a new path, everything below it moves along and
+// projects leave redirects. GitLab's Groups API, "Update group attributes". Owners
+// only. Errors: ci.KindInvalid for a bad or taken path, and for a visibility that
+// is below that of something in the group.
+func (e *Engine) UpdateGroup(ctx context.Context, c Caller, group ci.Namespace, change GroupChange) (ci.Namespace, error) {
+	if err := e.AuthorizeGroup(ctx, c, group, auth.AdminGroup); err != nil {
+		return ci.Namespace{}, err
+	}
+	e.moves.Lock()
+	defer e.moves.Unlock()
+	group, err := e.view.Namespace(ctx, group.ID)
+	if err != nil {
+		return ci.Namespace{}, err
+	}
+	var parent ci.Namespace
+	if group.ParentID != 0 {
+		if parent, err = e.view.Namespace(ctx, group.ParentID); err != nil {
+			return ci.Namespace{}, err
+		}
+	}
+	setTo(&group.Name, change.Name)
+	setTo(&group.Path, change.Path)
+	setTo(&group.Description, change.Description)
+	setTo(&group.Visibility, change.Visibility)
+	group.FullPath = strings.TrimPrefix(parent.FullPath+"/"+group.Path, "/")
+	if err := checkGroup(group, parent); err != nil {
+		return ci.Namespace{}, err
+	}
+	if err := e.covers(ctx, group); err != nil {
+		return ci.Namespace{}, err
+	}
+	if err := e.store.UpdateGroup(ctx, group); err != nil {
+		return ci.Namespace{}, pathTaken(fmt.Errorf("update group %d: %w", group.ID, err))
+	}
+	return group, nil
+}
+
+// covers refuses a visibility that something in the group goes beyond.
+func (e *Engine) covers(ctx context.Context, group ci.Namespace) error {
+	for _, wider := range []ci.Visibility{ci.Internal, ci.Public} {
+		if !wider.Wider(group.Visibility) {
+			continue
+		}
+		_, projects, err := e.view.Projects(ctx, store.ProjectFilter{Admin: true, Namespace: group.ID, Visibility: wider, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if projects > 0 {
+			return ci.Invalid("visibility_level", fmt.Sprintf("%s is not allowed since this group contains projects with higher visibility.", group.Visibility))
+		}
+		_, groups, err := e.view.Groups(ctx, store.GroupFilter{Admin: true, ParentID: group.ID, Visibility: wider, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if groups > 0 {
+			return ci.Invalid("visibility_level", fmt.Sprintf("%s is not allowed since there are sub-groups with higher visibility.", group.Visibility))
+		}
+	}
+	return nil
+}
+
+// DeleteGroup removes a group with all groups and projects below it at once; what
+// is on disk goes by way of the trash. Owners only. When it fails half-way, the call
+// can be made again.
+func (e *Engine) DeleteGroup(ctx context.Context, c Caller, group ci.Namespace) error {
+	if err := e.AuthorizeGroup(ctx, c, group, auth.AdminGroup); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	projects, _, err := e.view.Projects(ctx, store.ProjectFilter{Admin: true, Namespace: group.ID, Below: true})
+	if err != nil {
+		return err
+	}
+	for _, p := range projects {
+		if err := e.store.DeleteProject(ctx, p.ID); err != nil && !ci.IsNotFound(err) {
+			return fmt.Errorf("delete project %d: %w", p.ID, err)
+		}
+	}
+	if err := e.store.DeleteGroup(ctx, group.ID); err != nil {
+		return fmt.Errorf("delete group %d: %w", group.ID, err)
+	}
+	return nil
 }
 
 // FindNamespace finds a group or user namespace by its full path. Errors:

@@ -29,6 +29,28 @@ type NewProject struct {
 // owner. GitLab's Projects API, "Create a project". Errors: ci.KindForbidden,
 // ci.KindInvalid for a bad or taken path.
 func (e *Engine) CreateProject(ctx context.Context, c Caller, n NewProject) (ci.Project, error) {
+	project, err := e.insertProject(ctx, c, n)
+	if err != nil {
+		return ci.Project{}, err
+	}
+	if err := e.git.Create(ctx, int64(project.ID), project.DefaultBranch); err != nil {
+		return ci.Project{}, errors.Join(fmt.Errorf("create repository of project %d: %w", project.ID, err),
+			e.store.DeleteProject(context.WithoutCancel(ctx), project.ID))
+	}
+	if !n.InitializeWithReadme {
+		return project, nil
+	}
+	_, err = e.CommitFiles(ctx, c, project, git.CommitRequest{
+		Branch: project.DefaultBranch, Message: "Initial commit",
+		Actions: []git.Action{{Kind: git.ActionCreate, Path: "README.md", Content: []byte("# " + project.Name + "\n")}},
+	})
+	return project, err
+}
+
+// insertProject checks a new project and writes its row.
+func (e *Engine) insertProject(ctx context.Context, c Caller, n NewProject) (ci.Project, error) {
+	e.moves.RLock()
+	defer e.moves.RUnlock()
 	namespace, err := e.namespaceForProject(ctx, c, n.NamespaceID)
 	if err != nil {
 		return ci.Project{}, err
@@ -51,18 +73,7 @@ func (e *Engine) CreateProject(ctx context.Context, c Caller, n NewProject) (ci.
 	if err != nil {
 		return ci.Project{}, pathTaken(fmt.Errorf("create project: %w", err))
 	}
-	if err := e.git.Create(ctx, int64(project.ID), project.DefaultBranch); err != nil {
-		return ci.Project{}, errors.Join(fmt.Errorf("create repository of project %d: %w", project.ID, err),
-			e.store.DeleteProject(context.WithoutCancel(ctx), project.ID))
-	}
-	if !n.InitializeWithReadme {
-		return project, nil
-	}
-	_, err = e.CommitFiles(ctx, c, project, git.CommitRequest{
-		Branch: project.DefaultBranch, Message: "Initial commit",
-		Actions: []git.Action{{Kind: git.ActionCreate, Path: "README.md", Content: []byte("# " + project.Name + "\n")}},
-	})
-	return project, err
+	return project, nil
 }
 
 // A ProjectChange is what to change of a project; nil fields stay as they are.
@@ -145,11 +156,11 @@ func (e *Engine) TransferProject(ctx context.Context, c Caller, project ci.Proje
 	if _, err := e.Authorize(ctx, c, project, auth.ChangeNamespace); err != nil {
 		return ci.Project{}, err
 	}
-	namespace, err := e.namespaceForProject(ctx, c, to)
-	if err != nil {
-		return ci.Project{}, err
-	}
 	return e.changeProject(ctx, project.ID, func(p *ci.Project) error {
+		namespace, err := e.namespaceForProject(ctx, c, to)
+		if err != nil {
+			return err
+		}
 		if p.NamespaceID == namespace.ID {
 			return ci.BadRequest("Project is already in this namespace.")
 		}
@@ -185,6 +196,8 @@ func (e *Engine) DeleteProject(ctx context.Context, c Caller, project ci.Project
 // changeProject loads a project, changes it and saves it, one change after the
 // other within this process.
 func (e *Engine) changeProject(ctx context.Context, id ci.ProjectID, change func(*ci.Project) error) (ci.Project, error) {
+	e.moves.RLock()
+	defer e.moves.RUnlock()
 	defer e.projects.lock(id)()
 	project, err := e.view.Project(ctx, id)
 	if err != nil {
