@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -55,6 +56,7 @@ func (a *API) trigger(c *call) error {
 	if err != nil {
 		return c.triggerRefusal(token, err)
 	}
+	wire.Annotate(c.ctx(), slog.Int64("project", int64(made.Project.ID)), slog.Int64("pipeline", int64(made.Pipeline.ID)))
 	return c.json(http.StatusCreated, a.pipelineShape(made.Pipeline, made.Project, pipelineFacts{user: made.User}))
 }
 

@@ -46,6 +46,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.report(ctx, "remove expired artifacts", e.removeExpired(ctx))
 			e.report(ctx, "empty trash", e.emptyTrash(ctx))
 			e.report(ctx, "forget idempotency keys", e.forgetKeys(ctx))
+			e.report(ctx, "remove expired trigger tokens", e.forgetTriggers(ctx))
 			e.report(ctx, "sweep logs", e.sweepLogs(ctx))
 		}
 	}
@@ -109,6 +110,20 @@ func (e *Engine) giveBackUnanswered(ctx context.Context) error {
 func (e *Engine) forgetKeys(ctx context.Context) error {
 	for {
 		n, err := e.store.PruneIdempotency(ctx, e.now().Add(-idempotencyLife), trashAtOnce)
+		if err != nil || n < trashAtOnce {
+			return err
+		}
+	}
+}
+
+// expiredTriggerKept is how long an expired trigger token stays to be seen
+// (contract/trigger-api.md 1.6).
+const expiredTriggerKept = 30 * 24 * time.Hour
+
+// forgetTriggers removes trigger tokens that expired long ago.
+func (e *Engine) forgetTriggers(ctx context.Context) error {
+	for {
+		n, err := e.store.PruneTriggers(ctx, e.now().Add(-expiredTriggerKept), trashAtOnce)
 		if err != nil || n < trashAtOnce {
 			return err
 		}

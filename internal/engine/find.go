@@ -12,7 +12,7 @@ import (
 // 0.4): digits are an id, everything else needs a slash and follows renames.
 // Errors: ci.KindNotFound.
 func (e *Engine) findProject(ctx context.Context, idOrPath string) (ci.Project, error) {
-	if id, err := strconv.ParseInt(idOrPath, 10, 64); err == nil {
+	if id, err := strconv.ParseInt(idOrPath, 10, 64); err == nil && !strings.HasPrefix(idOrPath, "+") {
 		return e.view.Project(ctx, ci.ProjectID(id))
 	}
 	if !strings.Contains(idOrPath, "/") {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
 )
@@ -64,6 +65,20 @@ func (db *DB) DeleteTrigger(ctx context.Context, project ci.ProjectID, id ci.Tri
 	return db.write(ctx, fmt.Sprintf("delete trigger %d", id), func(tx *Tx) error {
 		return tx.must(`delete from triggers where project_id = $1 and id = $2`, project, id)
 	})
+}
+
+// PruneTriggers removes at most limit trigger tokens that were made and expired
+// before a time, and returns how many there were.
+func (db *DB) PruneTriggers(ctx context.Context, before time.Time, limit int) (int, error) {
+	var n int64
+	err := db.write(ctx, "prune expired triggers", func(tx *Tx) (err error) {
+		n, err = tx.Exec(`
+			delete from triggers where id in (
+				select id from triggers
+				where expires_at <> 0 and expires_at < $1 and created_at < $1 order by id limit $2)`, micros(before), limit)
+		return err
+	})
+	return int(n), err
 }
 
 // Trigger reads a trigger token of a project, with LastUsed.

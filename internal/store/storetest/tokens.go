@@ -64,6 +64,31 @@ func testTriggers(t *testing.T, db *store.DB) {
 	if c := must(db.CreateTrigger(ctx, w.NewTrigger(5), 2))(t); c.ID <= b.ID {
 		t.Errorf("id after a delete: got %d, want more than %d", c.ID, b.ID)
 	}
+	testPruneTriggers(t, db, w)
+}
+
+// testPruneTriggers makes tokens that expired an hour after they were made, in an
+// hour, and never.
+func testPruneTriggers(t *testing.T, db *store.DB, w World) {
+	ctx, v := t.Context(), db.View()
+	var ids []ci.TriggerID
+	for i, expires := range []time.Time{Epoch.Add(time.Hour), Epoch.Add(3 * time.Hour), {}} {
+		trigger := w.NewTrigger(10 + i)
+		trigger.ExpiresAt = expires
+		ids = append(ids, must(db.CreateTrigger(ctx, trigger, 9))(t).ID)
+	}
+	late := w.NewTrigger(20) // was expired when it was made
+	late.CreatedAt, late.ExpiresAt = Epoch.Add(3*time.Hour), Epoch.Add(time.Hour)
+	ids = append(ids, must(db.CreateTrigger(ctx, late, 9))(t).ID)
+	if n := must(db.PruneTriggers(ctx, Epoch.Add(2*time.Hour), 10))(t); n != 1 {
+		t.Errorf("pruned %d triggers, want 1", n)
+	}
+	for i, id := range ids {
+		_, err := v.Trigger(ctx, w.Project.ID, id)
+		if gone := ci.IsNotFound(err); gone != (i == 0) {
+			t.Errorf("trigger %d of those with an expiry: gone is %v (%v)", i, gone, err)
+		}
+	}
 }
 
 func testAccessTokens(t *testing.T, db *store.DB) {
