@@ -76,6 +76,28 @@ func (e *Engine) insertProject(ctx context.Context, c Caller, n NewProject) (ci.
 	return project, nil
 }
 
+// finishProject makes the repository that a crash kept a new project from getting.
+// When the table knows refs of it, it was there and is lost: that is for people to
+// look into.
+func (e *Engine) finishProject(ctx context.Context, id ci.ProjectID) error {
+	refs, err := e.view.Refs(ctx, id, "")
+	if err != nil {
+		return err
+	}
+	if len(refs) > 0 {
+		e.log.ErrorContext(ctx, "project has no repository", "project_id", int64(id))
+		return nil
+	}
+	project, err := e.view.Project(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := e.git.Create(ctx, int64(id), project.DefaultBranch); err != nil {
+		return fmt.Errorf("create repository of project %d: %w", id, err)
+	}
+	return nil
+}
+
 // A ProjectChange is what to change of a project; nil fields stay as they are.
 type ProjectChange struct {
 	Name          *string

@@ -189,8 +189,9 @@ func (e *Engine) refsNow(ctx context.Context, project ci.ProjectID, names []stri
 
 // CompareRefs brings the table of refs in step with the repositories, for what a
 // crash left between git's update and ours (decisions: rows, 14). It runs at start.
-// A project without a repository is reported and passed over: it must not keep the
-// others from being served.
+// A project without a repository gets one if it never had any refs, since a crash
+// came between its row and its repository; else it is reported and passed over: it
+// must not keep the others from being served.
 func (e *Engine) CompareRefs(ctx context.Context) error {
 	ids, err := e.view.ProjectIDs(ctx)
 	if err != nil {
@@ -199,7 +200,9 @@ func (e *Engine) CompareRefs(ctx context.Context) error {
 	for _, id := range ids {
 		found, err := e.git.Refs(ctx, int64(id))
 		if errors.Is(err, git.ErrNoRepository) {
-			e.log.ErrorContext(ctx, "project has no repository", "project_id", int64(id))
+			if err := e.finishProject(ctx, id); err != nil {
+				return err
+			}
 			continue
 		}
 		if err != nil {
