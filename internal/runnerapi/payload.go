@@ -1,6 +1,7 @@
 package runnerapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -184,7 +185,7 @@ func (a *API) payload(ctx context.Context, from *engine.Assignment) (*payload, e
 	}
 	for _, u := range from.Spec.Artifacts {
 		p.Artifacts = append(p.Artifacts, artifact{
-			Name: orNull(u.Name), Untracked: u.Untracked, Paths: list(u.Paths), Exclude: u.Exclude, When: u.When,
+			Name: orNull(u.Name), Untracked: u.Untracked, Paths: list(u.Paths), Exclude: u.Exclude, When: cmp.Or(u.When, "on_success"),
 			ExpireIn: orNull(u.ExpireIn), Type: u.Type, Format: u.Format,
 		})
 	}
