@@ -13,48 +13,55 @@ import (
 // they well formed. The server's own payload never counts against the caller.
 func (e *Engine) checkVariables(_ context.Context, d *pipelineDraft) error {
 	if len(d.Variables) > 0 && auth.Allow(d.Actor, auth.SetPipelineVariables, d.Project) != auth.Allowed {
-		return ci.Refused("Insufficient permissions to set pipeline variables").WithHint("variables_denied",
-			fmt.Sprintf("The project lets the role %q and above set variables. A maintainer can change ci_pipeline_variables_minimum_override_role.",
-				d.Project.VariablesRole))
-	}
-	d.variables = append([]ci.Variable(nil), d.Variables...)
-	if d.Payload != nil {
-		d.variables = append(d.variables, *d.Payload)
+		return ci.Refused("Insufficient permissions to set pipeline variables").WithHint("variables_denied", variablesHint(d.Project.VariablesRole))
 	}
 	if len(d.Variables) > e.limits.VariablesPerCall {
 		return ci.Refused(fmt.Sprintf("There cannot be more than %d variables", e.limits.VariablesPerCall))
 	}
-	seen, twice := map[string]bool{}, []string{}
-	for i := range d.variables {
-		v := &d.variables[i]
+	d.variables = make([]ci.Variable, 0, len(d.Variables)+1)
+	for _, v := range d.Variables {
 		v.Key = strings.TrimSpace(v.Key)
-		if seen[v.Key] {
-			twice = append(twice, v.Key)
-		}
-		seen[v.Key] = true
-		if text := keyProblem(v.Key); text != "" {
-			return configError("Failed to build pipeline variables: Validation failed: %s", text)
-		}
-		if len(v.Value) > e.limits.VariableBytes && v != d.payloadIn(i) {
+		if len(v.Value) > e.limits.VariableBytes {
 			return ci.TooLarge(fmt.Sprintf("variable %s is larger than %d bytes", v.Key, e.limits.VariableBytes))
 		}
+		d.variables = append(d.variables, v)
 	}
-	switch len(twice) {
+	if d.Payload != nil { // its size the limit on request bodies bounds
+		d.variables = append(d.variables, *d.Payload)
+	}
+	switch twice := duplicates(d.variables); len(twice) {
 	case 0:
-		return nil
 	case 1:
 		return configError("Duplicate variable name: %s", twice[0])
+	default:
+		return configError("Duplicate variable names: %s", strings.Join(twice, ", "))
 	}
-	return configError("Duplicate variable names: %s", strings.Join(twice, ", "))
-}
-
-// payloadIn gives the i-th variable if it is the server's payload, whose size the
-// limit on request bodies bounds already.
-func (d *pipelineDraft) payloadIn(i int) *ci.Variable {
-	if d.Payload != nil && i == len(d.variables)-1 {
-		return &d.variables[i]
+	for i := range d.variables {
+		if text := keyProblem(d.variables[i].Key); text != "" {
+			return configError("Failed to build pipeline variables: Validation failed: %s", text)
+		}
 	}
 	return nil
+}
+
+// variablesHint says who may set variables and who can change that.
+func variablesHint(least ci.VariablesRole) string {
+	who := fmt.Sprintf("the role %q and above", least)
+	if least == ci.VariablesNobody {
+		who = "nobody"
+	}
+	return "The project lets " + who + " set variables. A maintainer can change ci_pipeline_variables_minimum_override_role."
+}
+
+// duplicates lists the keys that there are more than once, each once.
+func duplicates(list []ci.Variable) []string {
+	count, twice := make(map[string]int, len(list)), []string(nil)
+	for i := range list {
+		if count[list[i].Key]++; count[list[i].Key] == 2 {
+			twice = append(twice, list[i].Key)
+		}
+	}
+	return twice
 }
 
 // keyProblem says what is wrong with a variable's key, in Rails' words.
