@@ -86,9 +86,11 @@ func (s *session) send(ts *testscript.TestScript, d *draft) {
 	if s.server == nil {
 		ts.Fatalf("no server: say `server` first")
 	}
-	address := s.server.URL + d.path
-	if !strings.HasPrefix(d.path, "/") {
-		address = s.server.URL + "/api/v4/" + d.path
+	address := s.server.URL + "/api/v4/" + d.path
+	if strings.HasPrefix(d.path, "/") { // from the root of the host, whatever path the server has there
+		base, err := url.Parse(s.server.URL)
+		ts.Check(err)
+		address = base.Scheme + "://" + base.Host + d.path
 	}
 	body := d.encode(ts)
 	if d.inQuery && len(d.names) > 0 {
