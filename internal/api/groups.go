@@ -43,7 +43,7 @@ type groupShape struct {
 func (c *call) groupShape(n ci.Namespace, namespaces *namespaceReader) (groupShape, error) {
 	fullName, err := namespaces.fullName(n)
 	return groupShape{
-		ID: n.ID, WebURL: c.api.namespaceURL(n), Name: n.Name, Path: n.Path, Visibility: n.Visibility,
+		ID: n.ID, WebURL: c.api.namespaceURL(n), Name: n.Name, Path: n.Path, Description: n.Description, Visibility: n.Visibility,
 		ProjectCreationLevel: "developer", SubgroupCreationLevel: "maintainer", TwoFactorGracePeriod: 48, EmailsEnabled: true,
 		FullName: fullName, FullPath: n.FullPath, CreatedAt: stamp(n.CreatedAt), ParentID: orNoID(n.ParentID),
 		SharedRunnersSetting: "enabled", SharedWithGroups: []string{},
@@ -91,7 +91,7 @@ func (a *API) createGroup(c *call) error {
 	c.params.Require("name", "path")
 	n := engine.NewGroup{
 		Name: c.params.String("name"), Path: c.params.String("path"), ParentID: ci.NamespaceID(c.params.Int("parent_id", 0)),
-		Visibility: visibility(c.params),
+		Description: c.params.String("description"), Visibility: visibility(c.params),
 	}
 	if err := c.begin(); err != nil {
 		return err
@@ -101,4 +101,32 @@ func (a *API) createGroup(c *call) error {
 		return err
 	}
 	return c.showGroup(http.StatusCreated, group)
+}
+
+// updateGroup changes what was sent of a group.
+func (a *API) updateGroup(c *call) error {
+	change := engine.GroupChange{Name: c.sent("name"), Path: c.sent("path"), Description: c.sent("description")}
+	if v := visibility(c.params); v != "" {
+		change.Visibility = &v
+	}
+	group, err := c.group(auth.AdminGroup)
+	if err != nil {
+		return err
+	}
+	if group, err = a.engine.UpdateGroup(c.ctx(), c.caller, group, change); err != nil {
+		return err
+	}
+	return c.showGroup(http.StatusOK, group)
+}
+
+// deleteGroup removes a group with all that is in it.
+func (a *API) deleteGroup(c *call) error {
+	group, err := c.group(auth.AdminGroup)
+	if err != nil {
+		return err
+	}
+	if err := a.engine.DeleteGroup(c.ctx(), c.caller, group); err != nil {
+		return err
+	}
+	return c.accepted()
 }

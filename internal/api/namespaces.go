@@ -1,9 +1,13 @@
 package api
 
 import (
+	"net/http"
+	"strconv"
 	"strings"
 
+	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/wire"
 )
 
 // namespaceShape is GitLab's NamespaceBasic.
@@ -73,4 +77,76 @@ func (r *namespaceReader) fullName(n ci.Namespace) (string, error) {
 		names = append([]string{n.Name}, names...)
 	}
 	return strings.Join(names, " / "), nil
+}
+
+// listNamespaces lists the namespaces that the caller has projects in or could have:
+// the own one and groups they are members of, all for administrators.
+func (a *API) listNamespaces(c *call) error {
+	page, search := c.params.Page(), c.params.String("search")
+	if err := c.begin(); err != nil {
+		return err
+	}
+	list, total, err := a.view.NamespacesOf(c.ctx(), c.caller.User.ID, c.caller.User.Admin, search, page.PerPage, page.Offset())
+	if err != nil {
+		return err
+	}
+	shapes := make([]namespaceShape, len(list))
+	for i, n := range list {
+		shapes[i] = a.namespaceShape(n)
+	}
+	return c.page(page, wire.Found{Total: int64(total)}, shapes)
+}
+
+// getNamespace shows a namespace that the caller may see, by id or path.
+func (a *API) getNamespace(c *call) error {
+	if err := c.begin(); err != nil {
+		return err
+	}
+	n, err := a.engine.FindNamespaceByID(c.ctx(), c.r.PathValue("id"))
+	if err == nil && n.Kind == ci.GroupNamespace {
+		err = a.engine.AuthorizeGroup(c.ctx(), c.caller, n, auth.ReadGroup)
+	}
+	hidden := err == nil && n.Kind == ci.UserNamespace && n.OwnerID != c.caller.User.ID && !c.caller.User.Admin
+	if hidden || ci.IsNotFound(err) {
+		return ci.NotFound("Namespace")
+	}
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, a.namespaceShape(n))
+}
+
+// namespaceExists tells whether a path is taken, and what else might be free.
+func (a *API) namespaceExists(c *call) error {
+	parent := c.params.Int("parent_id", 0)
+	if err := c.begin(); err != nil {
+		return err
+	}
+	path := c.r.PathValue("id")
+	if parent != 0 {
+		above, err := a.view.Namespace(c.ctx(), ci.NamespaceID(parent))
+		if err != nil {
+			return err
+		}
+		path = above.FullPath + "/" + path
+	}
+	taken := func(path string) (bool, error) {
+		_, err := a.view.NamespaceByPath(c.ctx(), path)
+		if ci.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	exists, err := taken(path)
+	suggests := []string{}
+	for n := 1; exists && err == nil && len(suggests) == 0; n++ {
+		var again bool
+		if again, err = taken(path + strconv.Itoa(n)); !again {
+			suggests = append(suggests, c.r.PathValue("id")+strconv.Itoa(n))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, map[string]any{"exists": exists, "suggests": suggests})
 }

@@ -94,6 +94,8 @@ func (a *API) table() []route {
 		{"DELETE /projects/{id}/artifacts", signedIn, api, a.deleteProjectArtifacts, 0},
 
 		// Projects.
+		{"GET /projects", anyone, api, a.listProjects, 0},
+		{"GET /users/{user_id}/projects", anyone, api, a.listUserProjects, 0},
 		{"GET /projects/{id}", anyone, api, a.getProject, 0},
 		{"POST /projects", signedIn, api, a.createProject, 0},
 		{"PUT /projects/{id}", signedIn, api, a.updateProject, 0},
@@ -101,10 +103,20 @@ func (a *API) table() []route {
 		{"POST /projects/{id}/archive", signedIn, api, a.archiveProject, 0},
 		{"POST /projects/{id}/unarchive", signedIn, api, a.unarchiveProject, 0},
 		{"DELETE /projects/{id}", signedIn, api, a.deleteProject, 0},
+		{"GET /projects/{id}/merge_requests", anyone, api, a.listMergeRequests, 0},
 
-		// Groups.
+		// Groups and namespaces.
+		{"GET /groups", anyone, api, a.listGroups, 0},
 		{"GET /groups/{id}", anyone, api, a.getGroup, 0},
+		{"GET /groups/{id}/projects", anyone, api, a.listGroupProjects, 0},
+		{"GET /groups/{id}/subgroups", anyone, api, a.listSubgroups(false), 0},
+		{"GET /groups/{id}/descendant_groups", anyone, api, a.listSubgroups(true), 0},
 		{"POST /groups", signedIn, api, a.createGroup, 0},
+		{"PUT /groups/{id}", signedIn, api, a.updateGroup, 0},
+		{"DELETE /groups/{id}", signedIn, api, a.deleteGroup, 0},
+		{"GET /namespaces", signedIn, api, a.listNamespaces, 0},
+		{"GET /namespaces/{id}", signedIn, api, a.getNamespace, 0},
+		{"GET /namespaces/{id}/exists", signedIn, api, a.namespaceExists, 0},
 
 		// Members of projects and groups.
 		{"GET /projects/{id}/members", signedIn, api, a.listMembers(ofProject, false), 0},
@@ -172,6 +184,11 @@ func (a *API) table() []route {
 		{"POST /users/{id}/unblock", admins, api, a.unblockUser, 0},
 		{"POST /users/{id}/personal_access_tokens", admins, api, a.createUserToken, 0},
 		{"POST /user/personal_access_tokens", signedIn, api, a.createOwnToken, 0},
+		{"GET /personal_access_tokens", signedIn, api, a.listTokens, 0},
+		{"GET /personal_access_tokens/self", signedIn, auth.UseUser, a.getToken, 0},
+		{"GET /personal_access_tokens/{token_id}", signedIn, api, a.getToken, 0},
+		{"DELETE /personal_access_tokens/self", signedIn, api, a.revokeToken, 0},
+		{"DELETE /personal_access_tokens/{token_id}", signedIn, api, a.revokeToken, 0},
 
 		// The server itself.
 		{"GET /version", signedIn, api, a.version, 0},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/engine"
@@ -58,11 +59,17 @@ func (a *API) currentUser(c *call) error {
 	return c.json(http.StatusOK, shape)
 }
 
-// listUsers finds accounts by name.
+// listUsers finds accounts by name and shows them, in full to administrators.
 func (a *API) listUsers(c *call) error {
 	page := c.params.Page()
 	filter := store.UserFilter{
 		Username: c.params.String("username"), Search: c.params.String("search"), Limit: page.PerPage, Offset: page.Offset(),
+	}
+	switch {
+	case c.params.Bool("active", false):
+		filter.State = ci.UserActive
+	case c.params.Bool("blocked", false):
+		filter.State = ci.UserBlocked
 	}
 	if err := c.begin(); err != nil {
 		return err
@@ -71,9 +78,14 @@ func (a *API) listUsers(c *call) error {
 	if err != nil {
 		return err
 	}
-	shapes := make([]*userBasic, len(users))
+	shapes := make([]any, len(users))
 	for i, u := range users {
-		shapes[i] = a.userBasic(u)
+		if shapes[i] = a.userBasic(u); !c.caller.User.Admin {
+			continue
+		}
+		if shapes[i], err = c.ownUser(u); err != nil {
+			return err
+		}
 	}
 	return c.page(page, wire.Found{Total: int64(total)}, shapes)
 }
@@ -99,6 +111,21 @@ func (a *API) getUser(c *call) error {
 		return err
 	}
 	return c.json(http.StatusOK, shape)
+}
+
+// userNamed finds an account by id or user name: digits are an id.
+func (c *call) userNamed(idOrName string) (ci.User, error) {
+	var user ci.User
+	id, err := strconv.ParseInt(idOrName, 10, 64)
+	if err == nil {
+		user, err = c.api.view.User(c.ctx(), ci.UserID(id))
+	} else {
+		user, err = c.api.view.UserByName(c.ctx(), idOrName)
+	}
+	if ci.IsNotFound(err) {
+		return ci.User{}, ci.NotFound("User")
+	}
+	return user, err
 }
 
 // createUser makes an account.

@@ -36,6 +36,9 @@ func (e *Engine) CreateAccessToken(ctx context.Context, c Caller, id ci.UserID, 
 	if n.Name == "" {
 		return ci.AccessToken{}, "", ci.Invalid("name", "can't be blank")
 	}
+	if len(n.Scopes) == 0 {
+		return ci.AccessToken{}, "", ci.Invalid("scopes", "can't be blank")
+	}
 	for _, scope := range n.Scopes {
 		if !slices.Contains(auth.Scopes, scope) {
 			return ci.AccessToken{}, "", ci.BadParam("scopes does not have a valid value")
@@ -50,6 +53,19 @@ func (e *Engine) CreateAccessToken(ctx context.Context, c Caller, id ci.UserID, 
 		return ci.AccessToken{}, "", fmt.Errorf("create access token for user %d: %w", id, err)
 	}
 	return saved, token, nil
+}
+
+// FindAccessToken finds a personal access token by id: one of the caller's own, or
+// anybody's for administrators. For others it is not there.
+func (e *Engine) FindAccessToken(ctx context.Context, c Caller, id ci.TokenID) (ci.AccessToken, error) {
+	if c.Anonymous() {
+		return ci.AccessToken{}, ci.Unauthorized()
+	}
+	token, err := e.view.AccessToken(ctx, id)
+	if err == nil && token.UserID != c.User.ID && e.adminOnly(c) != nil {
+		return ci.AccessToken{}, ci.NoRecord()
+	}
+	return token, err
 }
 
 // RevokeAccessToken ends a personal access token of the caller, or anybody's for

@@ -12,9 +12,10 @@ import (
 // A Caller is who asks for something: nobody, a user by a personal access token
 // or a session, or a job by its job token (then User is the job's user).
 type Caller struct {
-	User   ci.User  // zero: anonymous
-	Scopes []string // of the access token; nil: everything
-	Job    *ci.Job  // set when a job token was shown
+	User   ci.User    // zero: anonymous
+	Scopes []string   // of the access token; nil: everything
+	Token  ci.TokenID // of the access token; zero: none was shown
+	Job    *ci.Job    // set when a job token was shown
 }
 
 // Anonymous reports whether nobody is signed in.
@@ -49,7 +50,7 @@ func (e *Engine) AuthenticateAccessToken(ctx context.Context, token string) (Cal
 	if err := e.mayAct(user); err != nil {
 		return Caller{}, err
 	}
-	return Caller{User: user, Scopes: found.Scopes}, nil
+	return Caller{User: user, Scopes: found.Scopes, Token: found.ID}, nil
 }
 
 // AuthenticateJobToken finds the job whose token this is and that a runner holds

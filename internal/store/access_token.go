@@ -40,6 +40,12 @@ func (v *View) AccessTokenByDigest(ctx context.Context, digest []byte) (ci.Acces
 		select `+accessTokenColumns+` from access_tokens where digest = $1`, digest)
 }
 
+// AccessToken reads one token, revoked and expired ones too.
+func (v *View) AccessToken(ctx context.Context, id ci.TokenID) (ci.AccessToken, error) {
+	return one(ctx, v, "access token", scanAccessToken, `
+		select `+accessTokenColumns+` from access_tokens where id = $1`, id)
+}
+
 // AccessTokens lists the tokens of a user, oldest first.
 func (v *View) AccessTokens(ctx context.Context, user ci.UserID) ([]ci.AccessToken, error) {
 	return list(ctx, v, "access tokens", scanAccessToken, `

@@ -75,6 +75,7 @@ func (v *View) UsersByID(ctx context.Context, ids []ci.UserID) (map[ci.UserID]ci
 type UserFilter struct {
 	Search   string // part of the user name or name, or the whole e-mail address, in any case
 	Username string // exactly, in any case
+	State    ci.UserState
 	Limit    int
 	Offset   int
 }
@@ -84,6 +85,9 @@ func (v *View) Users(ctx context.Context, f UserFilter) ([]ci.User, int, error) 
 	var q filter
 	if f.Username != "" {
 		q.and(`lower(u.username) = lower($)`, f.Username)
+	}
+	if f.State != "" {
+		q.and(`u.state = $`, f.State)
 	}
 	if f.Search != "" {
 		q.and(`(lower(u.username) like $ escape '\' or lower(u.name) like $ escape '\' or lower(u.email) = $)`,

@@ -65,6 +65,8 @@ func testUsers(t *testing.T, db *store.DB) {
 		{store.UserFilter{}, []ci.User{owen, u}, 2},
 		{store.UserFilter{Limit: 1, Offset: 1}, []ci.User{u}, 2},
 		{store.UserFilter{Username: "MAYA"}, []ci.User{u}, 1},
+		{store.UserFilter{State: ci.UserActive}, []ci.User{owen, u}, 2},
+		{store.UserFilter{State: ci.UserBlocked}, nil, 0},
 		{store.UserFilter{Search: "WEN"}, []ci.User{owen}, 1},
 		{store.UserFilter{Search: "_"}, []ci.User{owen}, 1},
 		{store.UserFilter{Search: "%"}, nil, 0},

@@ -105,6 +105,9 @@ func testAccessTokens(t *testing.T, db *store.DB) {
 	same(t, "by digest", must(v.AccessTokenByDigest(ctx, []byte{1}))(t), token)
 	_, err = v.AccessTokenByDigest(ctx, []byte{9})
 	missing(t, "by digest", err)
+	same(t, "by id", must(v.AccessToken(ctx, other.ID))(t), other)
+	_, err = v.AccessToken(ctx, 999)
+	missing(t, "by id", err)
 	ok(t, db.RevokeAccessToken(ctx, w.User.ID, token.ID))
 	missing(t, "revoke another's", db.RevokeAccessToken(ctx, w.User.ID+1, token.ID))
 	token.Revoked = true
