@@ -181,7 +181,10 @@ func (e *Engine) replay(ctx context.Context, answer Triggered, used *store.Repla
 	answer.Replayed = true
 	if pipeline.FailureReason != "" {
 		answer.Pipeline = pipeline
-		refusal := ci.Refused(orText(pipeline.YAMLErrors, pipeline.FailureReason))
+		refusal := ci.Refused(pipeline.YAMLErrors)
+		if pipeline.FailureReason == ci.ReasonSizeLimit {
+			refusal = e.tooManyJobs().invalid()
+		}
 		refusal.Kind = ci.KindUnprocessable
 		return answer, refusal
 	}

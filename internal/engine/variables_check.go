@@ -22,7 +22,7 @@ func (e *Engine) checkVariables(_ context.Context, d *pipelineDraft) error {
 	for _, v := range d.Variables {
 		v.Key = strings.TrimSpace(v.Key)
 		if len(v.Value) > e.limits.VariableBytes {
-			return ci.TooLarge(fmt.Sprintf("variable %s is larger than %d bytes", v.Key, e.limits.VariableBytes))
+			return ci.TooLarge(fmt.Sprintf("variable %s is larger than %d bytes", shortened(v.Key), e.limits.VariableBytes))
 		}
 		d.variables = append(d.variables, v)
 	}

@@ -42,6 +42,7 @@ func (w *World) Machine(runner ci.Runner, systemID string) *Runner {
 func (r *Runner) Contact() engine.RunnerContact {
 	return engine.RunnerContact{Runner: r.Runner, Manager: r.Manager, Features: map[string]bool{
 		"upload_multiple_artifacts": true, "artifacts_exclude": true, "fallback_cache_keys": true, "return_exit_code": true,
+		"cancel_gracefully": true,
 	}}
 }
 
