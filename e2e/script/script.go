@@ -85,7 +85,15 @@ func setup(env *testscript.Env) error {
 }
 
 func (s *session) start(ts *testscript.TestScript, args []string) {
-	s.server = process.Start(s.t, filepath.Join(s.dir, ".data"), args...)
+	server := process.Start(s.t, filepath.Join(s.dir, ".data"), args...)
+	s.server = server
+	s.t.Cleanup(func() {
+		for _, word := range []string{"DATA RACE", "panic: "} {
+			if strings.Contains(server.Log(), word) {
+				s.t.Errorf("the server logged %q:\n%s", word, server.Log())
+			}
+		}
+	})
 	ts.Setenv("URL", s.server.URL)
 	ts.Setenv("HOST", strings.TrimPrefix(s.server.URL, "http://"))
 }
