@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Push is a push that was let through, on its way to git.
@@ -21,8 +22,14 @@ type Push struct {
 	FastForward bool
 }
 
+// leaveTime is how long git may take to notice by itself that a pushing client has
+// left: at the end of its input it removes what it has received, on a signal it leaves
+// that lying about.
+const leaveTime = 3 * time.Second
+
 // Receive lets git carry out a push and streams its answer to w, as Serve does.
-// protocol is the request's Git-Protocol header.
+// protocol is the request's Git-Protocol header. When ctx ends, git has a moment to
+// end by itself; then it is asked to, as by Serve.
 func (s *Server) Receive(ctx context.Context, project int64, protocol string, p Push, w io.Writer) error {
 	head := p.Head.Consumed
 	var env []string
@@ -33,7 +40,13 @@ func (s *Server) Receive(ctx context.Context, project int64, protocol string, p 
 		}
 		env = append(env, "GIT_CONFIG_PARAMETERS='receive.denyNonFastForwards=true'")
 	}
-	return s.Serve(ctx, project, ReceivePackService, protocol, env, io.MultiReader(bytes.NewReader(head), p.Rest), w)
+	patient, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	defer context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(leaveTime, func() { stop(context.Cause(ctx)) })
+		context.AfterFunc(patient, func() { timer.Stop() })
+	})()
+	return s.Serve(patient, project, ReceivePackService, protocol, env, io.MultiReader(bytes.NewReader(head), p.Rest), w)
 }
 
 // withCapability adds a capability to the first command at the head of a push.

@@ -109,15 +109,18 @@ func (a *answer) accepted() map[string]bool {
 
 // finish says something to the user, if the client can show it, and ends the answer.
 func (a *answer) finish(messages []string) error {
-	if !a.sideband || !a.ended {
-		return nil
-	}
 	for _, message := range messages {
+		if !a.ended { // no side band, or git broke off
+			break
+		}
 		for chunk := range slices.Chunk([]byte(message+"\n"), maxPacket-5) {
 			if _, err := fmt.Fprintf(a.w, "%04x\x02%s", len(chunk)+5, chunk); err != nil {
 				return err
 			}
 		}
+	}
+	if len(a.part) == 0 {
+		return nil
 	}
 	_, err := a.w.Write(a.part)
 	return err

@@ -1,8 +1,6 @@
 package githttp_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,9 +11,7 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/engine"
-	"github.com/lanyard-ci/lanyard/internal/git"
 	"github.com/lanyard-ci/lanyard/internal/githttp"
-	"github.com/lanyard-ci/lanyard/internal/wire"
 )
 
 // A reply is an answer, read.
@@ -213,7 +209,7 @@ func TestJobTokens(t *testing.T) {
 }
 
 func TestUnknownTokensAreLimited(t *testing.T) {
-	w := newWorld(t, func(_ *git.Config, l *wire.LimiterConfig) { l.PerMinute = 5 })
+	w := newWorld(t, func(s *settings) { s.misses = 5 })
 	p := w.project("demo")
 	path, token := "/"+p.FullPath+".git"+fetchRefs, w.token(w.root.User)
 	for range 20 { // a client's first try never has credentials
@@ -273,10 +269,7 @@ func TestBrokenRequests(t *testing.T) {
 	w.project("demo")
 	const fetch, push = "/root/demo.git/git-upload-pack", "/root/demo.git/git-receive-pack"
 	token := basic("x", w.token(w.root.User))
-	var zipped bytes.Buffer
-	z := gzip.NewWriter(&zipped)
-	must(z.Write([]byte("0000")))(t)
-	check(t, z.Close())
+	zipped := zip(t, "0000")
 	for _, test := range []struct {
 		what, path, body string
 		change           []func(*http.Request)
@@ -285,11 +278,11 @@ func TestBrokenRequests(t *testing.T) {
 		{"other type", fetch, "0000", []func(*http.Request){header("Content-Type", "text/plain")}, 415},
 		{"other encoding", fetch, "0000", []func(*http.Request){fetchType, header("Content-Encoding", "br")}, 415},
 		{"no gzip", fetch, "0000", []func(*http.Request){fetchType, header("Content-Encoding", "gzip")}, 400},
-		{"cut gzip", push, zipped.String()[:zipped.Len()/2], []func(*http.Request){pushType, header("Content-Encoding", "gzip")}, 400},
+		{"cut gzip", push, zipped[:len(zipped)/2], []func(*http.Request){pushType, header("Content-Encoding", "gzip")}, 400},
 		{"no packets", push, "hello", []func(*http.Request){pushType}, 400},
 		{"cut head", push, "00", []func(*http.Request){pushType}, 400},
 		{"probe", push, "0000", []func(*http.Request){pushType}, 200},
-		{"zipped probe", push, zipped.String(), []func(*http.Request){pushType, header("Content-Encoding", "gzip")}, 200},
+		{"zipped probe", push, zipped, []func(*http.Request){pushType, header("Content-Encoding", "gzip")}, 200},
 		{"empty fetch", fetch, "0000", []func(*http.Request){fetchType}, 200},
 	} {
 		got := w.request("POST", test.path, test.body, append(test.change, token)...)

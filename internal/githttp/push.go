@@ -37,6 +37,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, v visit) error
 	if err != nil {
 		return err
 	}
+	s.close() // a push is the last request of its client
 	body, err := s.body(0)
 	if err != nil {
 		return err
@@ -120,13 +121,13 @@ func (p *push) carryOut(ctx context.Context, protocol string) error {
 	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.h.limits.settle)
 	defer cancel()
 	messages, failure := p.settle(settle, answer.accepted())
-	if err != nil {
-		return errors.Join(p.h.ended(ctx, p.stream, p.visit, err), failure)
-	}
 	if failure != nil {
 		// The refs have changed, so the push must not look as if it had failed.
 		p.h.log.ErrorContext(ctx, "follow up a push", "project_id", p.visit.repository(), "request_id", wire.RequestID(ctx), "error", failure)
 		messages = append(messages, "The push is done, but its pipelines could not be started (request "+wire.RequestID(ctx)+").")
+	}
+	if err := p.h.ended(ctx, p.stream, p.visit, err); err != nil {
+		return err
 	}
 	return answer.finish(messages)
 }

@@ -11,8 +11,6 @@ import (
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
-	"github.com/lanyard-ci/lanyard/internal/git"
-	"github.com/lanyard-ci/lanyard/internal/wire"
 )
 
 // A made pipeline, as far as a push decides about it.
@@ -339,7 +337,7 @@ func TestFirstPush(t *testing.T) {
 
 // A push that is larger than git's buffer goes out in pieces, after a probe.
 func TestLargePush(t *testing.T) {
-	w := newWorld(t, func(c *git.Config, _ *wire.LimiterConfig) { c.MaxPush = 8 << 20 })
+	w := newWorld(t, func(s *settings) { s.maxPush = 8 << 20 })
 	p := w.project("demo")
 	work := w.clone(p, w.developer(p))
 	noise := func(size int) {

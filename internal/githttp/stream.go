@@ -24,7 +24,8 @@ type stream struct {
 	stall time.Duration // until the client takes the next piece of the answer
 	sent  int64         // bytes of the answer; only for the goroutine that reads what git says
 
-	broken atomic.Bool // the request ended before its end
+	broken  atomic.Bool // the request ended before its end
+	overrun atomic.Bool // the request is too large
 }
 
 // stream begins one. The answer may begin before the request has been read, as git
@@ -58,23 +59,28 @@ func (s *stream) body(max int64) (io.Reader, error) {
 		return nil, ci.UnsupportedMedia(s.r.Header.Get("Content-Encoding"))
 	}
 	if max > 0 {
-		body = &boundedReader{r: body, left: max}
+		body = &boundedReader{r: body, left: max, over: &s.overrun}
 	}
 	return body, nil
 }
 
 // unreadable explains why a request could not be read: what the client did is no
-// fault of the server.
+// fault of the server. Whatever else comes on the connection is not looked at.
 func (s *stream) unreadable(err error) error {
+	s.close()
 	var timeout interface{ Timeout() bool }
 	switch {
+	case errors.As(err, &timeout) && timeout.Timeout(): // net/http also ends the context then
+		return ci.BadRequest("the client was silent for too long")
 	case s.r.Context().Err() != nil || ci.KindOf(err) != "":
 		return err
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return ci.BadRequest("the client was silent for too long")
 	}
 	return &ci.Error{Kind: ci.KindInvalid, Message: "400 Bad request - the request cannot be read", Err: err}
 }
+
+// close ends the connection with this answer. What is left of a request that was not
+// read to its end could otherwise be taken for the next one.
+func (s *stream) close() { s.w.Header().Set("Connection", "close") }
 
 // A bodyReader waits for each piece of the body for a limited time. At the end it
 // takes the deadline away: net/http goes on to read, for signs that the client has
@@ -99,19 +105,23 @@ func (b bodyReader) Read(p []byte) (int, error) {
 	return n, io.EOF
 }
 
-// A boundedReader fails with ci.KindTooLarge where more than left bytes come.
+// A boundedReader fails where more than left bytes come.
 type boundedReader struct {
 	r    io.Reader
 	left int64
+	over *atomic.Bool
 }
 
 func (b *boundedReader) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, ci.TooLarge("The request is larger than any fetch needs.")
+		b.over.Store(true)
+		return 0, tooLarge()
 	}
 	return n, err
 }
+
+func tooLarge() error { return ci.TooLarge("The request is larger than any fetch needs.") }
 
 // Write sends a piece of the answer at once: progress and signs of life must not
 // wait for a buffer to fill.
@@ -133,10 +143,12 @@ func (h *Handler) ended(ctx context.Context, s *stream, v visit, err error) erro
 	switch {
 	case err == nil || ctx.Err() != nil:
 		return err
-	case s.sent > 0 && s.broken.Load():
-		return nil
+	case s.broken.Load() && s.sent > 0:
+		panic(http.ErrAbortHandler) // too late to announce the end of the connection
 	case s.broken.Load():
-		return &ci.Error{Kind: ci.KindInvalid, Message: "400 Bad request - the request cannot be read", Err: err}
+		return s.unreadable(err)
+	case s.overrun.Load() && s.sent == 0:
+		return s.unreadable(tooLarge())
 	case !git.Complained(err):
 		return err
 	}

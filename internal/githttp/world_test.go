@@ -67,21 +67,26 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// newWorld starts one. changes may adapt the configuration of git and of the
-// limiter of unknown tokens.
-func newWorld(t testing.TB, changes ...func(*git.Config, *wire.LimiterConfig)) *world {
+// settings are what tests change about a world.
+type settings struct {
+	maxPush   int64 // bytes of a pack
+	misses    int   // unknown tokens a minute
+	processes int   // of git at once
+}
+
+// newWorld starts one.
+func newWorld(t testing.TB, changes ...func(*settings)) *world {
 	t.Helper()
-	gitConfig := git.Config{Root: filepath.Join(t.TempDir(), "repositories"), NoSync: true}
-	limits := wire.LimiterConfig{}
+	var s settings
 	for _, change := range changes {
-		change(&gitConfig, &limits)
+		change(&s)
 	}
 	w := &world{t: t, logs: &logBuffer{}, server: httptest.NewUnstartedServer(nil)}
 	logger := slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	dir := t.TempDir()
 	w.store = must(store.Open(t.Context(), store.Config{Path: filepath.Join(dir, "db"), Logger: logger}))(t)
 	closing(t, w.store.Close)
-	w.git = must(git.Open(gitConfig))(t)
+	w.git = must(git.Open(git.Config{Root: filepath.Join(dir, "repositories"), NoSync: true, MaxPush: s.maxPush}))(t)
 	closing(t, w.git.Close)
 	blobs := must(disk.Open(filepath.Join(dir, "blobs")))(t)
 	traces := must(trace.Open(t.Context(), trace.Config{Path: filepath.Join(dir, "logs.db"), Blobs: blobs, Now: time.Now}))(t)
@@ -94,7 +99,8 @@ func newWorld(t testing.TB, changes ...func(*git.Config, *wire.LimiterConfig)) *
 		Now: time.Now, Rand: rand.Reader, Logger: logger, URLs: w.urls,
 	}))(t)
 	w.handler = must(githttp.New(githttp.Config{
-		Engine: w.engine, View: w.store.View(), Git: w.git, URLs: w.urls, Limiter: wire.NewLimiter(limits), Now: time.Now, Logger: logger,
+		Engine: w.engine, View: w.store.View(), Git: w.git, URLs: w.urls, Limiter: wire.NewLimiter(wire.LimiterConfig{PerMinute: s.misses}),
+		Now: time.Now, Logger: logger, Processes: s.processes,
 	}))(t)
 	w.server.Config.Handler = wire.New(wire.Config{URLs: w.urls, Rest: w.handler, Log: logger})
 	w.server.Start()
