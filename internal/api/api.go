@@ -32,7 +32,9 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/wire"
 )
 
-// Config is what the API works with. All fields but Build and Logger are required.
+// Config is what the API works with. All fields but Hub, Build and Logger are
+// required. Hub and Logger are what every edge gets: no call waits here yet, and
+// what goes wrong is logged by the edge.
 type Config struct {
 	Engine  *engine.Engine
 	View    *store.View
@@ -55,12 +57,10 @@ type API struct {
 	blobs   blob.Store
 	git     *git.Server
 	traces  *trace.Traces
-	hub     *hub.Hub
 	urls    wire.URLs
 	build   ci.Build
 	limiter *wire.Limiter
 	now     ci.Clock
-	log     *slog.Logger
 
 	routes []route
 }
@@ -68,16 +68,13 @@ type API struct {
 // New makes an API. It fails when a part is missing or a route does not say who
 // may call it.
 func New(c Config) (*API, error) {
-	if c.Engine == nil || c.View == nil || c.Blobs == nil || c.Git == nil || c.Traces == nil || c.Hub == nil ||
+	if c.Engine == nil || c.View == nil || c.Blobs == nil || c.Git == nil || c.Traces == nil ||
 		c.URLs.External == nil || c.Limiter == nil || c.Now == nil {
 		return nil, errors.New("make API: a required part is missing")
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
 	a := &API{
-		engine: c.Engine, view: c.View, blobs: c.Blobs, git: c.Git, traces: c.Traces, hub: c.Hub,
-		urls: c.URLs, build: c.Build, limiter: c.Limiter, now: c.Now, log: c.Logger,
+		engine: c.Engine, view: c.View, blobs: c.Blobs, git: c.Git, traces: c.Traces,
+		urls: c.URLs, build: c.Build, limiter: c.Limiter, now: c.Now,
 	}
 	a.routes = a.table()
 	for _, r := range a.routes {
@@ -102,12 +99,7 @@ func (a *API) handler(r route) http.Handler {
 	return wire.Handler(func(w http.ResponseWriter, req *http.Request) error {
 		c := &call{api: a, route: r, w: w, r: req}
 		var err error
-		if r.who&ownBody != 0 {
-			c.params, err = wire.QueryParams(req, names...)
-		} else {
-			c.params, err = wire.Limits{Bytes: r.bytes}.Read(w, req, names...)
-		}
-		if err != nil {
+		if c.params, err = (wire.Limits{Bytes: r.bytes}).Read(w, req, names...); err != nil {
 			return err
 		}
 		err = r.serve(c)

@@ -17,7 +17,6 @@ const (
 	admins                   // administrators
 	byToken                  // the handler looks at a token of its own
 	jobs                     // beside one of the above: the token of a running job counts too
-	ownBody                  // beside one of the above: the handler reads the body itself
 )
 
 // A route is a line of the table.
