@@ -191,6 +191,38 @@ func (v *View) Runners(ctx context.Context, f RunnerFilter) ([]ci.Runner, int, e
 	return page(ctx, v, "runners", scanRunner, &q, runnerColumns, `runners r`, `r.id`, f.Limit, f.Offset)
 }
 
+// A RunnerJobFilter narrows the jobs that a runner has or had.
+type RunnerJobFilter struct {
+	RunnerID   ci.RunnerID
+	ManagerID  int64          // one machine of it; 0: all
+	Statuses   []ci.Status    // nil: all
+	ProjectIDs []ci.ProjectID // nil: all
+	Ascending  bool           // oldest first
+	Limit      int
+	Offset     int
+}
+
+// RunnerJobs lists jobs that a runner took, superseded ones too, newest first, and
+// says how many match.
+func (v *View) RunnerJobs(ctx context.Context, f RunnerJobFilter) ([]ci.Job, int, error) {
+	var q filter
+	q.and(`j.runner_id = $ and j.runner_id <> 0`, f.RunnerID)
+	if f.ManagerID != 0 {
+		q.and(`j.manager_id = $`, f.ManagerID)
+	}
+	if len(f.Statuses) > 0 {
+		q.and(`j.status in {texts $}`, text(f.Statuses))
+	}
+	if f.ProjectIDs != nil {
+		q.and(`j.project_id in {ints $}`, integers(f.ProjectIDs))
+	}
+	order := `j.id desc`
+	if f.Ascending {
+		order = `j.id`
+	}
+	return page(ctx, v, "jobs of a runner", scanJob, &q, jobColumns, `jobs j`, order, f.Limit, f.Offset)
+}
+
 // runnerStatus adds the condition for a status; stale comes before all others.
 func runnerStatus(q *filter, status string, now time.Time) error {
 	online, stale := micros(now.Add(-runnerOnline)), micros(now.Add(-runnerStale))

@@ -82,6 +82,26 @@ func testHeldJobs(t *testing.T, db *store.DB) {
 	same(t, "held by a runner", numbers(s, must(v.HeldByRunner(ctx, 7))(t)), []int{0, 1, 2})
 	same(t, "held by none", numbers(s, must(v.HeldByRunner(ctx, 8))(t)), []int{})
 
+	for name, c := range map[string]struct {
+		filter store.RunnerJobFilter
+		want   []int
+		total  int
+	}{
+		"of a runner":       {store.RunnerJobFilter{RunnerID: 7}, []int{4, 3, 2, 1, 0}, 5},
+		"page":              {store.RunnerJobFilter{RunnerID: 7, Limit: 2, Offset: 1}, []int{3, 2}, 5},
+		"oldest first":      {store.RunnerJobFilter{RunnerID: 7, Ascending: true, Limit: 2}, []int{0, 1}, 5},
+		"of a machine":      {store.RunnerJobFilter{RunnerID: 7, ManagerID: 11}, []int{3, 1}, 2},
+		"with a status":     {store.RunnerJobFilter{RunnerID: 7, Statuses: []ci.Status{ci.Running}}, []int{2, 0}, 2},
+		"in no project":     {store.RunnerJobFilter{RunnerID: 7, ProjectIDs: []ci.ProjectID{}}, []int{}, 0},
+		"in the project":    {store.RunnerJobFilter{RunnerID: 7, ProjectIDs: []ci.ProjectID{w.Project.ID}}, []int{4, 3, 2, 1, 0}, 5},
+		"of another runner": {store.RunnerJobFilter{RunnerID: 8}, []int{}, 0},
+	} {
+		jobs, total, err := v.RunnerJobs(ctx, c.filter)
+		ok(t, err)
+		same(t, name, numbers(s, jobs), c.want)
+		same(t, name+", counted", total, c.total)
+	}
+
 	soon := Epoch.Add(time.Second)
 	same(t, "unanswered at once", numbers(s, must(v.UnansweredJobs(ctx, Epoch))(t)), []int{})
 	same(t, "unanswered", numbers(s, must(v.UnansweredJobs(ctx, soon))(t)), []int{0, 1, 2})

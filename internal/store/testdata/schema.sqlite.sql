@@ -84,6 +84,7 @@ CREATE INDEX jobs_held on jobs (manager_id, id) where status in ('running', 'can
 CREATE INDEX jobs_pending on jobs (queue, id) where status = 'pending';
 CREATE INDEX jobs_pipeline on jobs (pipeline_id, id);
 CREATE INDEX jobs_project on jobs (project_id, id);
+CREATE INDEX jobs_runner on jobs (runner_id, id) where runner_id <> 0;
 CREATE INDEX jobs_scheduled on jobs (scheduled_at) where status = 'scheduled';
 CREATE UNIQUE INDEX jobs_token on jobs (token_digest) where token_digest is not null;
 CREATE TABLE leases (
