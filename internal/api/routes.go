@@ -92,6 +92,21 @@ func (a *API) table() []route {
 		{"DELETE /projects/{id}/jobs/{job_id}/artifacts", signedIn, api, a.deleteArtifacts, 0},
 		{"DELETE /projects/{id}/artifacts", signedIn, api, a.deleteProjectArtifacts, 0},
 
+		// Runners, by people; what runners ask for themselves is another package's.
+		{"GET /runners", signedIn, api, a.listRunners, 0},
+		{"GET /runners/all", admins, api, a.listAllRunners, 0},
+		{"GET /runners/{runner_id}", signedIn, api, a.getRunner, 0},
+		{"PUT /runners/{runner_id}", signedIn, api, a.updateRunner, 0},
+		{"DELETE /runners/{runner_id}", signedIn, api, a.deleteRunner, 0},
+		{"GET /runners/{runner_id}/jobs", signedIn, api, a.listRunnerJobs, 0},
+		{"GET /runners/{runner_id}/managers", signedIn, api, a.listManagers, 0},
+		{"POST /runners/{runner_id}/reset_authentication_token", signedIn, api, a.resetRunnerToken, 0},
+		{"POST /user/runners", signedIn, auth.UseCreateRunner, a.createRunner, 0},
+		{"GET /projects/{id}/runners", signedIn, api, a.listProjectRunners, 0},
+		{"POST /projects/{id}/runners", signedIn, api, a.assignRunner, 0},
+		{"DELETE /projects/{id}/runners/{runner_id}", signedIn, api, a.unassignRunner, 0},
+		{"GET /groups/{id}/runners", signedIn, api, a.listGroupRunners, 0},
+
 		// Projects.
 		{"GET /projects", anyone, api, a.listProjects, 0},
 		{"GET /users/{user_id}/projects", anyone, api, a.listUserProjects, 0},
