@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
@@ -21,9 +22,12 @@ const (
 )
 
 // Run does the work that nobody asks for: delayed jobs, jobs whose runner is
-// lost, removal of what was deleted. It returns when ctx ends.
+// lost, removal of what was deleted, care of repositories. It returns when ctx ends.
 func (e *Engine) Run(ctx context.Context) error {
 	holder := e.randomHex(8)
+	var tidying sync.WaitGroup
+	defer tidying.Wait()
+	tidying.Go(func() { e.tidyRepositories(ctx, holder) })
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	var swept time.Time
