@@ -1,7 +1,7 @@
 package api
 
 import (
-	"cmp"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -84,18 +84,47 @@ type datedRef struct {
 	commit git.Commit
 }
 
-// refs reads the branches or tags whose names match a search, with their commits.
-func (c *call) refs(project ci.Project, prefix, search string) ([]datedRef, error) {
-	all, err := c.api.view.Refs(c.ctx(), project.ID, prefix)
+// A refQuery says which refs a list shows, and in which order.
+type refQuery struct {
+	prefix     string // ci.BranchPrefix or ci.TagPrefix
+	search     string
+	by         string // name, or updated: the date of the commit
+	descending bool
+}
+
+// refs reads a page of branches or tags with their commits and says how many match.
+// Refs whose commit went a moment ago are left out.
+func (c *call) refs(project ci.Project, q refQuery, page wire.Page) ([]datedRef, int, error) {
+	all, err := c.api.view.Refs(c.ctx(), project.ID, q.prefix)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
+	all = slices.DeleteFunc(all, func(r ci.Ref) bool { return !searched(r.Short(), q.search) })
+	if q.by != "updated" {
+		if q.descending {
+			slices.Reverse(all)
+		}
+		dated, err := c.dated(project, part(all, page))
+		return dated, len(all), err
+	}
+	dated, err := c.dated(project, all)
+	slices.SortStableFunc(dated, func(a, b datedRef) int {
+		if q.descending {
+			a, b = b, a
+		}
+		return a.commit.CommittedAt.Compare(b.commit.CommittedAt)
+	})
+	return part(dated, page), len(all), err
+}
+
+// dated reads the commits of refs.
+func (c *call) dated(project ci.Project, refs []ci.Ref) ([]datedRef, error) {
 	var found []datedRef
-	for _, ref := range all {
-		if !searched(ref.Short(), search) {
+	for _, ref := range refs {
+		commit, err := c.api.git.Commit(c.ctx(), int64(project.ID), ref.SHA)
+		if errors.Is(err, git.ErrNotExist) {
 			continue
 		}
-		commit, err := c.api.git.Commit(c.ctx(), int64(project.ID), ref.SHA)
 		if err != nil {
 			return nil, err
 		}
@@ -121,49 +150,41 @@ func searched(name, part string) bool {
 	return strings.Contains(name, part)
 }
 
-// sortRefs puts refs in order: by name or by the date of their commit.
-func sortRefs(refs []datedRef, by string, descending bool) {
-	slices.SortStableFunc(refs, func(a, b datedRef) int {
-		order := cmp.Compare(a.name, b.name)
-		if by == "updated" {
-			order = a.commit.CommittedAt.Compare(b.commit.CommittedAt)
-		}
-		if descending {
-			return -order
-		}
-		return order
-	})
-}
-
 // listBranches lists branches, by name unless asked otherwise.
 func (a *API) listBranches(c *call) error {
-	page, search := c.params.Page(), c.params.String("search")
+	page := c.params.Page()
 	by, direction, _ := strings.Cut(c.params.Enum("sort", "name_asc", "name_asc", "name_desc", "updated_asc", "updated_desc"), "_")
+	query := refQuery{prefix: ci.BranchPrefix, search: c.params.String("search"), by: by, descending: direction == "desc"}
 	project, err := c.project(auth.ReadCode)
 	if err != nil {
 		return err
 	}
-	refs, err := c.refs(project, ci.BranchPrefix, search)
+	refs, total, err := c.refs(project, query, page)
 	if err != nil {
 		return err
 	}
-	sortRefs(refs, by, direction == "desc")
 	branches, err := c.branches(project)
 	if err != nil {
 		return err
 	}
 	shapes := []branchShape{}
-	for _, ref := range part(refs, page) {
+	for _, ref := range refs {
 		shapes = append(shapes, branches.shape(ref.name, ref.commit))
 	}
-	return c.page(page, wire.Found{Total: int64(len(refs))}, shapes)
+	return c.page(page, wire.Found{Total: int64(total)}, shapes)
 }
 
-// getBranch shows a branch.
+// getBranch shows a branch, or tells HEAD that it is there.
 func (a *API) getBranch(c *call) error {
 	project, err := c.project(auth.ReadCode)
 	if err != nil {
 		return err
+	}
+	if c.r.Method == http.MethodHead {
+		if _, err := a.view.Ref(c.ctx(), project.ID, ci.BranchPrefix+c.r.PathValue("branch")); err != nil {
+			return err
+		}
+		return wire.NoContent(c.w)
 	}
 	return c.showBranch(http.StatusOK, project, c.r.PathValue("branch"))
 }

@@ -189,8 +189,11 @@ func (c *call) action(i int, t *wire.Tree) git.Action {
 	default:
 		c.params.Fail(name("action"), "does not have a valid value")
 	}
-	if a.Path == "" {
-		c.params.Fail(name("file_path"), "is missing")
+	needed := map[git.ActionKind]string{git.ActionUpdate: "content", git.ActionMove: "previous_path", git.ActionChmod: "execute_filemode"}
+	for _, field := range []string{"file_path", needed[a.Kind]} {
+		if field != "" && t.Get(field) == nil {
+			c.params.Fail(name(field), "is missing")
+		}
 	}
 	if t.Get("content") != nil {
 		a.Content = c.content(name("content"), text("content"), text("encoding"))

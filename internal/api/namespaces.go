@@ -82,11 +82,11 @@ func (r *namespaceReader) fullName(n ci.Namespace) (string, error) {
 // listNamespaces lists the namespaces that the caller has projects in or could have:
 // the own one and groups they are members of, all for administrators.
 func (a *API) listNamespaces(c *call) error {
-	page, search := c.params.Page(), c.params.String("search")
+	page, search, owned := c.params.Page(), c.params.String("search"), c.params.Bool("owned_only", false)
 	if err := c.begin(); err != nil {
 		return err
 	}
-	list, total, err := a.view.NamespacesOf(c.ctx(), c.caller.User.ID, c.caller.User.Admin, search, page.PerPage, page.Offset())
+	list, total, err := a.view.NamespacesOf(c.ctx(), c.caller.User.ID, c.caller.User.Admin && !owned, search, page.PerPage, page.Offset())
 	if err != nil {
 		return err
 	}

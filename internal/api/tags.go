@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
@@ -27,31 +28,33 @@ func (c *call) tagShape(project ci.Project, name string, commit git.Commit, prot
 		Name: name, Target: tag.SHA, Commit: c.api.commitShape(project.FullPath, commit), Protected: auth.Protected(name, true, protections),
 	}
 	if tag.Annotated {
-		shape.Message, shape.CreatedAt = &tag.Message, stamp(tag.TaggedAt)
+		message := strings.TrimSuffix(tag.Message, "\n")
+		shape.Message, shape.CreatedAt = &message, stamp(tag.TaggedAt)
 	}
 	return shape, err
 }
 
 // listTags lists tags, the newest first unless asked otherwise.
 func (a *API) listTags(c *call) error {
-	page, search := c.params.Page(), c.params.String("search")
-	by := c.params.Enum("order_by", "updated", "name", "updated", "version")
-	descending := c.params.Enum("sort", "desc", "asc", "desc") == "desc"
+	page := c.params.Page()
+	query := refQuery{
+		prefix: ci.TagPrefix, search: c.params.String("search"), by: c.params.Enum("order_by", "updated", "name", "updated", "version"),
+		descending: c.params.Enum("sort", "desc", "asc", "desc") == "desc",
+	}
 	project, err := c.project(auth.ReadCode)
 	if err != nil {
 		return err
 	}
-	refs, err := c.refs(project, ci.TagPrefix, search)
+	refs, total, err := c.refs(project, query, page)
 	if err != nil {
 		return err
 	}
-	sortRefs(refs, by, descending)
 	protections, err := a.view.Protections(c.ctx(), project.ID)
 	if err != nil {
 		return err
 	}
 	shapes := []tagShape{}
-	for _, ref := range part(refs, page) {
+	for _, ref := range refs {
 		shape, err := c.tagShape(project, ref.name, ref.commit, protections)
 		if errors.Is(err, git.ErrNotExist) {
 			continue // removed a moment ago
@@ -61,7 +64,7 @@ func (a *API) listTags(c *call) error {
 		}
 		shapes = append(shapes, shape)
 	}
-	return c.page(page, wire.Found{Total: int64(len(refs))}, shapes)
+	return c.page(page, wire.Found{Total: int64(total)}, shapes)
 }
 
 // getTag shows a tag.

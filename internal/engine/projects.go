@@ -171,6 +171,23 @@ func (e *Engine) moveHead(ctx context.Context, p ci.Project, branch *string) err
 	return e.git.SetHead(ctx, int64(p.ID), *branch)
 }
 
+// adoptBranch makes the only branch of a project its default one, if that is another
+// than the one that was meant to be: whoever pushes master first means it.
+func (e *Engine) adoptBranch(ctx context.Context, p ci.Project) (ci.Project, error) {
+	head, err := e.headOf(ctx, p.ID, ci.BranchPrefix+p.DefaultBranch)
+	if err != nil || head != ci.ZeroSHA {
+		return p, err
+	}
+	branches, err := e.view.Refs(ctx, p.ID, ci.BranchPrefix)
+	if err != nil || len(branches) != 1 {
+		return p, err
+	}
+	return e.changeProject(ctx, p.ID, func(p *ci.Project) error {
+		p.DefaultBranch = branches[0].Short()
+		return e.git.SetHead(ctx, int64(p.ID), p.DefaultBranch)
+	})
+}
+
 // TransferProject moves a project to another namespace and leaves a redirect.
 // GitLab's Projects API, "Transfer a project to a new namespace". Owners only, who
 // must be allowed to create projects there.

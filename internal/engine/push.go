@@ -52,6 +52,10 @@ func (e *Engine) Pushed(ctx context.Context, p Push) ([]PushedRef, error) {
 	if err := e.recordRefs(ctx, p.Project.ID, names); err != nil {
 		return nil, err
 	}
+	var err error
+	if p.Project, err = e.adoptBranch(ctx, p.Project); err != nil {
+		return nil, err
+	}
 	if p.NoPipeline || p.Caller.Job != nil {
 		return nil, nil
 	}
