@@ -15,7 +15,7 @@ import (
 )
 
 // serve makes the API of a world, behind the edge that it has in the server.
-func serve(t *testing.T, w *enginetest.World) (*API, http.Handler) {
+func serve(t testing.TB, w *enginetest.World) (*API, http.Handler) {
 	t.Helper()
 	a, err := New(Config{
 		Engine: w.Engine, View: w.View, Blobs: w.Blobs, Git: w.Git, Traces: w.Traces, Hub: w.Hub, URLs: w.URLs,
