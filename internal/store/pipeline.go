@@ -12,11 +12,14 @@ const pipelineColumns = `p.id, p.iid, p.uid, p.project_id, p.ref, p.tag, p.sha, 
 	p.user_id, p.trigger_id, p.name, p.yaml_errors, p.failure_reason, p.stages,
 	p.created_at, p.updated_at, p.started_at, p.finished_at, p.duration, p.version`
 
-func scanPipeline(s scanner, p *ci.Pipeline) error {
-	return s.Scan(&p.ID, &p.IID, &p.UID, &p.ProjectID, &p.Ref, &p.Tag, &p.SHA, &p.BeforeSHA, &p.Source, &p.Status, &p.Protected,
+// pipelineFields gives the places for pipelineColumns.
+func pipelineFields(p *ci.Pipeline) []any {
+	return []any{&p.ID, &p.IID, &p.UID, &p.ProjectID, &p.Ref, &p.Tag, &p.SHA, &p.BeforeSHA, &p.Source, &p.Status, &p.Protected,
 		&p.UserID, &p.TriggerID, &p.Name, &p.YAMLErrors, &p.FailureReason, document{&p.Stages},
-		at(&p.CreatedAt), at(&p.UpdatedAt), at(&p.StartedAt), at(&p.FinishedAt), &p.Duration, &p.Version)
+		at(&p.CreatedAt), at(&p.UpdatedAt), at(&p.StartedAt), at(&p.FinishedAt), &p.Duration, &p.Version}
 }
+
+func scanPipeline(s scanner, p *ci.Pipeline) error { return s.Scan(pipelineFields(p)...) }
 
 // Pipeline reads one pipeline.
 func (v *View) Pipeline(ctx context.Context, id ci.PipelineID) (ci.Pipeline, error) {

@@ -14,10 +14,13 @@ const (
 	projectTables = `projects p join namespaces n on n.id = p.namespace_id`
 )
 
-func scanProject(s scanner, p *ci.Project) error {
-	return s.Scan(&p.ID, &p.NamespaceID, &p.NamespaceKind, &p.Name, &p.Path, &p.FullPath, &p.Description, &p.Visibility, &p.DefaultBranch,
-		&p.CreatorID, at(&p.CreatedAt), at(&p.UpdatedAt), &p.Archived, document{&p.ProjectSettings})
+// projectFields gives the places for projectColumns.
+func projectFields(p *ci.Project) []any {
+	return []any{&p.ID, &p.NamespaceID, &p.NamespaceKind, &p.Name, &p.Path, &p.FullPath, &p.Description, &p.Visibility, &p.DefaultBranch,
+		&p.CreatorID, at(&p.CreatedAt), at(&p.UpdatedAt), &p.Archived, document{&p.ProjectSettings}}
 }
+
+func scanProject(s scanner, p *ci.Project) error { return s.Scan(projectFields(p)...) }
 
 // CreateProject adds a project with its first member, whose ProjectID is filled
 // in; owner may be nil. It returns *Taken for "path". A redirect from the same

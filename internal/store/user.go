@@ -11,9 +11,12 @@ import (
 // userColumns is what scanUser reads, of a table named u.
 const userColumns = `u.id, u.username, u.name, u.email, u.public_email, u.state, u.admin, u.confirmed, u.password_hash, u.created_at`
 
-func scanUser(s scanner, u *ci.User) error {
-	return s.Scan(&u.ID, &u.Username, &u.Name, &u.Email, &u.PublicEmail, &u.State, &u.Admin, &u.Confirmed, &u.PasswordHash, at(&u.CreatedAt))
+// userFields gives the places for userColumns.
+func userFields(u *ci.User) []any {
+	return []any{&u.ID, &u.Username, &u.Name, &u.Email, &u.PublicEmail, &u.State, &u.Admin, &u.Confirmed, &u.PasswordHash, at(&u.CreatedAt)}
 }
+
+func scanUser(s scanner, u *ci.User) error { return s.Scan(userFields(u)...) }
 
 // CreateUser adds an account with its own namespace, both with their ids, in one
 // transaction. It returns *Taken for "username", "email" or "path".

@@ -242,6 +242,21 @@ CREATE TABLE runners (
 	contacted_at    bigint not null default 0
 );
 CREATE INDEX runners_namespace on runners (namespace_id) where namespace_id <> 0;
+CREATE TABLE sessions (
+	digest     bytea primary key,
+	user_id    bigint not null references users (id) on delete cascade,
+	created_at bigint not null,
+	expires_at bigint not null
+);
+CREATE INDEX sessions_expires on sessions (expires_at);
+CREATE INDEX sessions_user on sessions (user_id);
+CREATE TABLE sign_in_links (
+	digest     bytea primary key,
+	user_id    bigint not null references users (id) on delete cascade,
+	expires_at bigint not null
+);
+CREATE INDEX sign_in_links_expires on sign_in_links (expires_at);
+CREATE INDEX sign_in_links_user on sign_in_links (user_id);
 CREATE TABLE specs (
 	digest bytea primary key,
 	body   text not null
