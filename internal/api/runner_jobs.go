@@ -19,6 +19,7 @@ type runnerJob struct {
 	Runner            *struct{} `json:"runner,omitempty"`
 	RunnerManager     *struct{} `json:"runner_manager,omitempty"`
 	ArtifactsExpireAt *struct{} `json:"artifacts_expire_at,omitempty"`
+	Archived          *struct{} `json:"archived,omitempty"`
 	TagList           *struct{} `json:"tag_list,omitempty"`
 }
 
