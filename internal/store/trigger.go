@@ -75,7 +75,7 @@ func (db *DB) PruneTriggers(ctx context.Context, before time.Time, limit int) (i
 		n, err = tx.Exec(`
 			delete from triggers where id in (
 				select id from triggers
-				where expires_at <> 0 and expires_at < $1 and created_at < $1 order by id limit $2)`, micros(before), limit)
+				where expires_at <> 0 and expires_at < $1 and created_at < $1 order by expires_at limit $2)`, micros(before), limit)
 		return err
 	})
 	return int(n), err

@@ -131,6 +131,7 @@ create table triggers (
 	updated_at  bigint not null
 );
 create index triggers_project on triggers (project_id, id);
+create index triggers_expiring on triggers (expires_at) where expires_at <> 0;
 create index triggers_owner on triggers (owner_id);
 
 create table pipelines (

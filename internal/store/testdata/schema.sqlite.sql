@@ -279,6 +279,7 @@ CREATE TABLE triggers (
 	created_at  bigint not null,
 	updated_at  bigint not null
 );
+CREATE INDEX triggers_expiring on triggers (expires_at) where expires_at <> 0;
 CREATE INDEX triggers_owner on triggers (owner_id);
 CREATE INDEX triggers_project on triggers (project_id, id);
 CREATE TABLE upstreams (
