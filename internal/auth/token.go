@@ -17,6 +17,7 @@ const (
 	RunnerTokens  TokenKind = "runner"  // takes jobs
 	JobTokens     TokenKind = "job"     // acts for a running job
 	SessionTokens TokenKind = "session" // a signed-in browser
+	SignInLinks   TokenKind = "link"    // signs a browser in, once
 )
 
 // Prefixes of tokens: GitLab's, so that tools that look for leaked secrets find
