@@ -142,8 +142,7 @@ func (e *Engine) removeExpired(ctx context.Context) error {
 	}
 	var problems []error
 	for _, job := range expired {
-		_, err := e.store.DeleteArtifacts(ctx, job)
-		problems = append(problems, err)
+		problems = append(problems, e.store.RemoveExpiredArtifacts(ctx, job))
 	}
 	return errors.Join(problems...)
 }

@@ -65,13 +65,47 @@ func (db *DB) DeleteArtifacts(ctx context.Context, job ci.JobID) ([]ci.Artifact,
 	return removed, err
 }
 
+// RemoveExpiredArtifacts removes the artifacts of a job whose time is over. The job
+// still tells when that was, so that jobs which need them can know that there were
+// some. The blobs go by way of the trash.
+func (db *DB) RemoveExpiredArtifacts(ctx context.Context, job ci.JobID) error {
+	now := micros(db.now())
+	return db.write(ctx, fmt.Sprintf("remove expired artifacts of job %d", job), func(tx *Tx) error {
+		if err := trashArtifacts(tx, job, now); err != nil {
+			return err
+		}
+		if err := tx.exec(`delete from artifacts where job_id = $1`, job); err != nil {
+			return err
+		}
+		return tx.exec(`update jobs set artifacts_expire_at = -abs(artifacts_expire_at) where id = $1`, job)
+	})
+}
+
+// An expiry scans when the artifacts of a job expire or did: the number is negative
+// once they are removed, so that the index of those to be removed has no others.
+type expiry time.Time
+
+// Scan implements sql.Scanner.
+func (e *expiry) Scan(src any) error {
+	us, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("expiry is %T, not an integer", src)
+	}
+	*e = expiry(instant(max(us, -us)))
+	return nil
+}
+
+// trashArtifacts writes trash for the blobs of a job's artifacts.
+func trashArtifacts(tx *Tx, job ci.JobID, now int64) error {
+	return tx.exec(`
+		insert into trash (kind, key, created_at)
+		select $2, blob_key, $3 from artifacts where job_id = $1`, job, TrashBlob, now)
+}
+
 // removeArtifacts removes the rows, writes trash for the blobs and clears the
 // job's expiry.
 func removeArtifacts(tx *Tx, job ci.JobID, now int64) ([]ci.Artifact, error) {
-	err := tx.exec(`
-		insert into trash (kind, key, created_at)
-		select $2, blob_key, $3 from artifacts where job_id = $1`, job, TrashBlob, now)
-	if err != nil {
+	if err := trashArtifacts(tx, job, now); err != nil {
 		return nil, err
 	}
 	var removed []ci.Artifact
@@ -111,7 +145,7 @@ func (db *DB) ExpireArtifacts(ctx context.Context, project ci.ProjectID, when ti
 // ExpiredArtifacts lists jobs whose artifacts have expired, at most limit.
 func (v *View) ExpiredArtifacts(ctx context.Context, now time.Time, limit int) ([]ci.JobID, error) {
 	return list(ctx, v, "expired artifacts", scanInto[ci.JobID], `
-		select id from jobs where artifacts_expire_at <> 0 and artifacts_expire_at <= $1
+		select id from jobs where artifacts_expire_at <> 0 and artifacts_expire_at > 0 and artifacts_expire_at <= $1
 		order by artifacts_expire_at limit $2`, micros(now), limit)
 }
 

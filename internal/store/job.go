@@ -23,7 +23,7 @@ func jobFields(j *ci.Job) []any {
 		&j.AllowFailure, &j.Retried, &j.Attempt, &j.Protected, &j.UserID, &j.Played, &j.SealedVariables,
 		&j.SpecDigest, queueTags{&j.Tags}, &j.Timeout, &j.RunnerID, &j.ManagerID, &j.Graceful, &j.TokenNonce, &j.TokenDigest,
 		&j.FailureReason, &j.ExitCode, &j.Coverage, at(&j.CreatedAt), at(&j.QueuedAt), at(&j.StartedAt), at(&j.FinishedAt),
-		at(&j.ScheduledAt), at(&j.ErasedAt), at(&j.ArtifactsExpireAt)}
+		at(&j.ScheduledAt), at(&j.ErasedAt), (*expiry)(&j.ArtifactsExpireAt)}
 }
 
 // queueTags scans the tags of a job from the key of its queue, which ends with
@@ -82,7 +82,7 @@ func (v *View) Jobs(ctx context.Context, f JobFilter) ([]ci.Job, int, error) {
 		q.and(`j.project_id = $`, f.ProjectID)
 	}
 	if len(f.Statuses) > 0 {
-		q.and(`j.status in {texts $}`, text(f.Statuses))
+		q.and(`j.status in {texts $}`, words(f.Statuses))
 	}
 	if f.Ref != "" {
 		q.and(`j.pipeline_id in (select p.id from pipelines p where p.project_id = $ and p.ref = $)`, f.ProjectID, f.Ref)

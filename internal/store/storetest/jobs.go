@@ -191,6 +191,14 @@ func testArtifacts(t *testing.T, db *store.DB) {
 	same(t, "expired early", must(v.ExpiredArtifacts(ctx, Epoch, 10))(t), []ci.JobID{s.Jobs[2].ID})
 	same(t, "deleted when expired", must(db.DeleteArtifacts(ctx, s.Jobs[2].ID))(t), []ci.Artifact{expiring})
 	same(t, "expired when deleted", must(v.ExpiredArtifacts(ctx, Epoch, 10))(t), []ci.JobID{})
+	must(db.AddArtifact(ctx, ci.Artifact{JobID: s.Jobs[2].ID, Type: "archive", BlobKey: "late", SHA256: []byte{1}}, Epoch))(t)
+	for range 2 {
+		ok(t, db.RemoveExpiredArtifacts(ctx, s.Jobs[2].ID))
+		same(t, "expired when removed", must(v.ExpiredArtifacts(ctx, day, 10))(t), []ci.JobID{})
+		same(t, "expiry of what was removed", must(v.Job(ctx, s.Jobs[2].ID))(t).ArtifactsExpireAt, Epoch)
+	}
+	_, err = v.Artifact(ctx, s.Jobs[2].ID, "archive")
+	missing(t, "artifact that expired", err)
 
 	_, err = v.LatestJobWithArtifacts(ctx, w.Project.ID, "main", "job 1")
 	missing(t, "latest job that has not succeeded", err)
@@ -210,7 +218,7 @@ func testArtifacts(t *testing.T, db *store.DB) {
 	for _, row := range must(v.Trash(ctx, 10))(t) {
 		keys = append(keys, row.Kind+" "+row.Key)
 	}
-	same(t, "trash", keys, []string{"blob soon", "blob archive-key", "blob archive-key", "blob junit-key", "log 1"})
+	same(t, "trash", keys, []string{"blob soon", "blob late", "blob archive-key", "blob archive-key", "blob junit-key", "log 1"})
 	_, err = db.EraseJob(ctx, 999, day, w.User.ID)
 	missing(t, "erase", err)
 
