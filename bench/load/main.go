@@ -105,8 +105,9 @@ func waiting(s *server, _ string, n int) {
 	var runner struct{ Token string }
 	s.call("POST", "/user/runners", map[string]any{"runner_type": "project_type", "project_id": project, "description": "load"}, &runner)
 	held := make(chan time.Time)
-	ask := make(chan struct{})
+	ask, done := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(done)
 		last := ""
 		for range ask {
 			for {
@@ -129,6 +130,7 @@ func waiting(s *server, _ string, n int) {
 		all = append(all, (<-held).Sub(t))
 	}
 	close(ask)
+	<-done
 	fmt.Printf("trigger to a waiting runner holding the job: %s\n", spread(all))
 }
 
