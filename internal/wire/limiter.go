@@ -63,6 +63,15 @@ func (l *Limiter) Take(key string) (ok bool, retryAfter time.Duration) {
 	return false, delay
 }
 
+// Give gives a take back to key: for attempts that are taken before it is known
+// whether they are misses.
+func (l *Limiter) Give(key string) {
+	now := l.cfg.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bucket(key).rate.ReserveN(now, -1)
+}
+
 func (l *Limiter) bucket(key string) *bucket {
 	if e, ok := l.keys[key]; ok {
 		l.order.MoveToFront(e)

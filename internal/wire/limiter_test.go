@@ -44,6 +44,28 @@ func TestLimiter(t *testing.T) {
 	}
 }
 
+func TestLimiterTakesBack(t *testing.T) {
+	clock := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	l := NewLimiter(LimiterConfig{PerMinute: 2, Now: func() time.Time { return clock }})
+	for i := range 100 {
+		if ok, _ := l.Take("a"); !ok {
+			t.Fatalf("attempt %d was refused although all before it were given back", i+1)
+		}
+		l.Give("a")
+	}
+	l.Give("a")
+	l.Give("a")
+	taken := 0
+	for range 10 {
+		if ok, _ := l.Take("a"); ok {
+			taken++
+		}
+	}
+	if taken != 2 {
+		t.Errorf("after more was given than taken: got %d takes, want 2", taken)
+	}
+}
+
 func TestLimiterForgetsTheLeastRecentlySeen(t *testing.T) {
 	clock := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	l := NewLimiter(LimiterConfig{PerMinute: 1, Keys: 2, Now: func() time.Time { return clock }})
