@@ -2,34 +2,30 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"os"
 
 	"github.com/lanyard-ci/lanyard/internal/daemon"
 )
 
 // checkCommand verifies the invariants of a data directory.
 type checkCommand struct {
-	Data string `help:"Data directory." env:"LANYARD_DATA" placeholder:"DIR"`
+	Data    string `help:"Data directory." env:"LANYARD_DATA" placeholder:"DIR"`
+	KeyFile string `help:"File with the keys. Default: keys.yml in the data directory." env:"LANYARD_KEY_FILE" placeholder:"FILE"`
 }
 
 // Run prints each broken invariant on a line and exits with 1 if there is one.
 func (c *checkCommand) Run(ctx context.Context, term *terminal) error {
-	flags := serverFlags{Data: c.Data}
-	data, err := flags.dataDir()
+	data, err := dataDir(c.Data)
 	if err != nil {
 		return err
 	}
-	broken, err := daemon.Check(ctx, data)
-	var usage *daemon.UsageError
-	if errors.As(err, &usage) {
-		return exitWith(exitUsage, "%v", usage)
-	}
+	broken, err := daemon.Check(ctx, data, c.KeyFile, os.Getenv("PATH"))
 	if err != nil {
-		return err
+		return wordStart(data, err)
 	}
 	for _, text := range broken {
-		fmt.Fprintln(term.out, text)
+		fmt.Fprintln(term.out, printable(text))
 	}
 	if len(broken) > 0 {
 		return &exitError{code: exitFailed}

@@ -8,36 +8,73 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/ciyaml"
 )
 
 // lintCommand checks a configuration without a server.
 type lintCommand struct {
-	File string `arg:"" optional:"" default:".gitlab-ci.yml" help:"Configuration file; included files are looked for from its folder."`
+	File string `arg:"" optional:"" default:".gitlab-ci.yml" help:"Configuration file. Files that it includes are looked for from the top of its git checkout, or else from its folder."`
 }
 
 // Run prints one finding a line, FILE:LINE:COL: message, and exits with 1 if one
 // of them is an error.
 func (c *lintCommand) Run(ctx context.Context, term *terminal) error {
-	folder, name := filepath.Split(c.File)
-	if folder == "" {
-		folder = "."
+	root, name, err := splitRoot(c.File)
+	if err != nil {
+		return exitWith(exitUsage, "%v", err)
 	}
-	_, _, found := ciyaml.Load(ctx, folderSource{os.DirFS(folder)}, ciyaml.LoadInput{
+	_, _, found := ciyaml.Load(ctx, folderSource{os.DirFS(root)}, ciyaml.LoadInput{
 		Project: "local", SHA: "worktree", Path: name, Variables: func(string) (string, bool) { return "", false },
 	})
 	for _, d := range found {
-		fmt.Fprintf(term.out, "%s%s: %s\n", strings.TrimSuffix(folder, "."), d.Pos, d.Message)
-		if d.Hint != "" {
-			fmt.Fprintf(term.out, "    %s\n", d.Hint)
+		d.Pos.File = filepath.Join(root, filepath.FromSlash(d.Pos.File))
+		fmt.Fprintf(term.out, "%s: %s\n", printable(d.Pos.String()), printable(d.Message))
+		if d.Hint != "" && d.Code != ciyaml.CodeMissingConfig { // that one speaks of a commit
+			fmt.Fprintf(term.out, "    %s\n", printable(d.Hint))
 		}
 	}
 	if found.Failed() {
 		return &exitError{code: exitFailed}
 	}
+	fmt.Fprintf(term.err, "%s is valid\n", c.File)
 	return nil
+}
+
+// splitRoot gives the folder that a project's files are named from, the nearest one
+// above the file with a .git in it, and the file's name from there.
+func splitRoot(file string) (root, name string, err error) {
+	file = filepath.Clean(file)
+	absolute, err := filepath.Abs(file)
+	if err != nil {
+		return "", "", err
+	}
+	root, name = filepath.Dir(file), filepath.Base(file)
+	for dir := filepath.Dir(absolute); ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			if name, err = filepath.Rel(dir, absolute); err != nil {
+				return "", "", err
+			}
+			return short(dir, filepath.IsAbs(file)), filepath.ToSlash(name), nil
+		}
+		if dir == filepath.Dir(dir) {
+			return root, name, nil
+		}
+	}
+}
+
+// short names a folder as somebody who stands in the working directory would,
+// unless they named the file from the root themselves.
+func short(dir string, absolute bool) string {
+	here, err := os.Getwd()
+	if err != nil || absolute {
+		return dir
+	}
+	relative, err := filepath.Rel(here, dir)
+	if err != nil {
+		return dir
+	}
+	return relative
 }
 
 // A folderSource reads configuration from a folder.

@@ -55,7 +55,7 @@ type commands struct {
 	Runner  runnerCommand  `cmd:"" help:"The built-in runner as its own process."`
 	Trigger triggerCommand `cmd:"" help:"Start a pipeline with a trigger or job token."`
 	Lint    lintCommand    `cmd:"" help:"Check a configuration without a server."`
-	Check   checkCommand   `cmd:"" help:"Verify the invariants of a data directory."`
+	Check   checkCommand   `cmd:"" help:"Verify the invariants of a data directory that no server uses."`
 	Version versionCommand `cmd:"" help:"Print versions."`
 }
 
@@ -65,46 +65,52 @@ type terminal struct {
 	out, err io.Writer
 }
 
-// Main runs the command line and returns the exit code. It reads the environment
-// and takes the signals SIGINT and SIGTERM while it runs.
+// Main runs the command line, without the program's name, and returns the exit
+// code. It reads the environment and takes the signals SIGINT and SIGTERM while it
+// runs; the second one ends the program at once.
 func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+	term := &terminal{in, out, errOut}
+	if err := shedSecrets(args); err != nil {
+		return finish(term, err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	term := &terminal{in, out, errOut}
-	if err := shedSecrets(); err != nil {
-		return finish(term, err, exitFailed)
-	}
-	code := exitOK
-	parser, err := kong.New(&commands{},
+	context.AfterFunc(ctx, stop)
+	return finish(term, run(ctx, term, args))
+}
+
+// newParser makes the parser of the command line, which fills cmds.
+func newParser(ctx context.Context, term *terminal, cmds *commands) (*kong.Kong, error) {
+	return kong.New(cmds,
 		kong.Name("lanyard"),
 		kong.Description("POST a trigger token and a ref, and a real pipeline runs."),
-		kong.Writers(out, errOut),
+		kong.Writers(term.out, term.err),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(term),
-		kong.Exit(func(c int) { panic(exitCode(c)) }),
+		kong.Exit(func(code int) { panic(exitCode(code)) }),
 		kong.Configuration(loadConfig),
-		kong.UsageOnError(),
+		kong.Vars{"listen": defaultListen},
 	)
-	if err != nil { // the struct above is wrong: a test would have said so
-		panic(err)
-	}
-	err = parse(parser, args, &code)
-	return finish(term, err, code)
 }
 
 // An exitCode leaves kong, which wants to exit by itself after --help.
 type exitCode int
 
-func parse(parser *kong.Kong, args []string, code *int) (err error) {
+// run parses and runs one command.
+func run(ctx context.Context, term *terminal, args []string) (err error) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
 		case exitCode:
-			*code = int(r)
+			err = &exitError{code: int(r)}
 		default:
 			panic(r)
 		}
 	}()
+	parser, err := newParser(ctx, term, &commands{})
+	if err != nil {
+		return fmt.Errorf("make command line: %w", err)
+	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -116,12 +122,12 @@ func parse(parser *kong.Kong, args []string, code *int) (err error) {
 }
 
 // finish prints what went wrong, once, and gives the exit code.
-func finish(term *terminal, err error, code int) int {
+func finish(term *terminal, err error) int {
 	if err == nil {
-		return code
+		return exitOK
 	}
-	var exit *exitError
-	if !errors.As(err, &exit) {
+	exit, ok := errors.AsType[*exitError](err)
+	if !ok {
 		exit = &exitError{exitFailed, err.Error()}
 	}
 	if exit.text != "" {

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -10,38 +12,62 @@ import (
 
 // runnerCommand is the built-in runner as its own process.
 type runnerCommand struct {
-	URL         string `required:"" help:"Server." env:"LANYARD_URL"`
-	Token       string `required:"" help:"Runner token (glrt-…)." env:"LANYARD_RUNNER_TOKEN"`
-	Concurrency int    `help:"Jobs at once." default:"1"`
-	Once        bool   `help:"End after one job."`
-	WorkDir     string `help:"Where jobs work. Default: a folder below the cache directory." placeholder:"DIR"`
-	User        string `help:"Account that jobs run as; needs root." placeholder:"NAME"`
-	LogFormat   string `help:"text or json." enum:"text,json," default:"" env:"LANYARD_LOG_FORMAT"`
+	URL         string     `required:"" help:"Server." env:"LANYARD_URL" placeholder:"URL"`
+	Token       string     `help:"Runner token (glrt-…)." env:"LANYARD_RUNNER_TOKEN" placeholder:"TOKEN"`
+	TokenFile   string     `help:"File with the token; - reads standard input." env:"LANYARD_RUNNER_TOKEN_FILE" placeholder:"FILE"`
+	Concurrency int        `help:"Jobs at once." default:"1" placeholder:"N"`
+	Once        bool       `help:"End after one job."`
+	WorkDir     string     `help:"Where jobs work. Default: a folder below the cache directory." placeholder:"DIR"`
+	User        string     `help:"Account that jobs run as; needs root." placeholder:"NAME"`
+	LogFormat   string     `help:"text or json. Default: text on a terminal, else json." enum:"text,json," default:"" env:"LANYARD_LOG_FORMAT" placeholder:"FORMAT"`
+	LogLevel    slog.Level `help:"debug, info, warn or error." default:"info" env:"LANYARD_LOG_LEVEL" placeholder:"LEVEL"`
 }
 
 // Run implements the command.
 func (c *runnerCommand) Run(ctx context.Context, term *terminal) error {
-	if c.WorkDir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return exitWith(exitUsage, "no cache directory: say where jobs work with --work-dir DIR")
-		}
-		c.WorkDir = filepath.Join(cache, "lanyard", "runner")
+	config, err := c.config(term)
+	if err != nil {
+		return err
 	}
 	if err := hideProcess(); err != nil {
 		return err
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		return err
-	}
-	flags := serverFlags{LogFormat: c.LogFormat}
-	r, err := runner.New(runner.Config{
-		URL: c.URL, Token: c.Token, Name: host, Concurrency: c.Concurrency, WorkDir: c.WorkDir, Once: c.Once, User: c.User,
-		Path: os.Getenv("PATH"), Lang: os.Getenv("LANG"), Term: os.Getenv("TERM"), Logger: flags.logger(term), Version: version().Version,
-	})
+	r, err := runner.New(config)
 	if err != nil {
 		return exitWith(exitUsage, "%v", err)
 	}
 	return r.Run(ctx)
+}
+
+func (c *runnerCommand) config(term *terminal) (runner.Config, error) {
+	token := c.Token
+	if token == "" {
+		if c.TokenFile == "" {
+			return runner.Config{}, exitWith(exitUsage, "no token: use --token, --token-file FILE or LANYARD_RUNNER_TOKEN")
+		}
+		var err error
+		if token, err = readSecret(term.in, c.TokenFile); err != nil {
+			return runner.Config{}, err
+		}
+	}
+	if c.Concurrency < 1 {
+		return runner.Config{}, exitWith(exitUsage, "--concurrency is a number of jobs, 1 or more")
+	}
+	work := c.WorkDir
+	if work == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return runner.Config{}, exitWith(exitUsage, "no cache directory: say where jobs work with --work-dir DIR")
+		}
+		work = filepath.Join(cache, "lanyard", "runner")
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return runner.Config{}, fmt.Errorf("name runner: %w", err)
+	}
+	return runner.Config{
+		URL: c.URL, Token: token, Name: host, Concurrency: c.Concurrency, WorkDir: work, Once: c.Once, User: c.User,
+		Path: jobPath(os.Getenv("PATH")), Lang: os.Getenv("LANG"), Term: os.Getenv("TERM"),
+		Logger: newLogger(term, c.LogFormat, c.LogLevel), Version: version().Version,
+	}, nil
 }

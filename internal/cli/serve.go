@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/lanyard-ci/lanyard/internal/daemon"
 	"github.com/lanyard-ci/lanyard/internal/store"
@@ -17,14 +18,11 @@ type serveCommand struct {
 
 // Run implements the command.
 func (c *serveCommand) Run(ctx context.Context, term *terminal) error {
-	if c.Runners > 0 && c.RunnerUser == "" && !c.RunnerTrusted {
-		return exitWith(exitUsage, "--runner needs --runner-user NAME (jobs run as another account) or --runner-trusted (they run as the server's)")
-	}
-	config, err := c.config(term, c.Runners)
+	config, err := c.config(term, slog.LevelInfo)
 	if err != nil {
 		return err
 	}
-	config.RunnerTrusted = c.RunnerTrusted
+	config.Runners, config.RunnerTrusted = c.Runners, c.RunnerTrusted
 	server, err := start(ctx, config)
 	if err != nil {
 		return err
@@ -32,19 +30,23 @@ func (c *serveCommand) Run(ctx context.Context, term *terminal) error {
 	return server.Run(ctx)
 }
 
-// start opens the server and words what commonly goes wrong.
+// start opens the server, after hiding the process from jobs, and words what
+// commonly goes wrong.
 func start(ctx context.Context, config daemon.Config) (*daemon.Server, error) {
 	if err := hideProcess(); err != nil {
 		return nil, err
 	}
 	server, err := daemon.Start(ctx, config)
-	var newer *store.NewerError
-	var usage *daemon.UsageError
-	switch {
-	case errors.As(err, &newer):
-		return nil, exitWith(exitTooNew, "%s was written by a newer lanyard (%v). Use that version, or restore a backup made with this one.", config.Data, newer)
-	case errors.As(err, &usage):
-		return nil, exitWith(exitUsage, "%v", usage)
+	return server, wordStart(config.Data, err)
+}
+
+// wordStart gives the exit code to what opening a data directory said.
+func wordStart(data string, err error) error {
+	if newer, ok := errors.AsType[*store.NewerError](err); ok {
+		return exitWith(exitTooNew, "%s was written by a newer lanyard (%v). Use that version, or restore a backup made with this one.", data, newer)
 	}
-	return server, err
+	if usage, ok := errors.AsType[*daemon.UsageError](err); ok {
+		return exitWith(exitUsage, "%v", usage)
+	}
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/client"
@@ -13,29 +14,38 @@ import (
 
 // triggerCommand starts a pipeline from a shell, or from inside a job.
 type triggerCommand struct {
-	Project   string            `arg:"" help:"Id or full path of the project."`
-	Ref       string            `required:"" help:"Branch or tag."`
-	Variable  map[string]string `short:"v" help:"Pipeline variable, KEY=VALUE; may be repeated." placeholder:"KEY=VALUE"`
-	URL       string            `help:"Server. Inside a job: the job's own." default:"http://127.0.0.1:8929" env:"LANYARD_URL,CI_SERVER_URL"`
-	TokenFile string            `help:"File with the trigger token. Else LANYARD_TRIGGER_TOKEN, inside a job CI_JOB_TOKEN." placeholder:"FILE"`
-	ReadToken string            `hidden:"" env:"LANYARD_TOKEN"`
-	Wait      bool              `help:"Wait for the end; the exit code tells how it went."`
-	Follow    bool              `help:"Wait, and show the jobs' logs."`
-	Timeout   time.Duration     `help:"How long to wait; 0: for ever."`
+	Project   string        `arg:"" help:"Id or full path of the project."`
+	Ref       string        `required:"" help:"Branch or tag." placeholder:"REF"`
+	Variable  []string      `short:"v" sep:"none" help:"Pipeline variable; may be repeated." placeholder:"KEY=VALUE"`
+	URL       string        `help:"Server. Inside a job: the job's own." default:"http://127.0.0.1:8929" env:"LANYARD_URL,CI_SERVER_URL" placeholder:"URL"`
+	TokenFile string        `help:"File with the trigger token; - reads standard input. Else LANYARD_TRIGGER_TOKEN counts, inside a job CI_JOB_TOKEN." env:"LANYARD_TRIGGER_TOKEN_FILE" placeholder:"FILE"`
+	Wait      bool          `help:"Wait for the end; the exit code tells how it went. What a trigger token may not read takes LANYARD_TOKEN, a personal access token."`
+	Follow    bool          `help:"Wait, and show the jobs' logs."`
+	Timeout   time.Duration `help:"How long to wait; 0: for ever." placeholder:"DURATION"`
 }
 
 // Run implements the command.
 func (c *triggerCommand) Run(ctx context.Context, term *terminal) error {
-	token, err := c.token()
+	token, err := c.token(term)
 	if err != nil {
 		return err
 	}
-	server := &client.Client{URL: c.URL, Token: c.ReadToken, HTTP: http.DefaultClient}
-	pipeline, err := server.Trigger(ctx, c.Project, token, c.Ref, c.Variable)
+	variables, err := c.variables()
 	if err != nil {
+		return err
+	}
+	server := &client.Client{URL: c.URL, Token: os.Getenv("LANYARD_TOKEN")}
+	if token == os.Getenv("CI_JOB_TOKEN") { // it is for the server that made it
+		server.JobToken = token
+	}
+	pipeline, err := server.Trigger(ctx, c.Project, token, c.Ref, variables)
+	switch {
+	case ctx.Err() != nil:
+		return exitWith(exitInterrupted, "interrupted; whether the pipeline was started is not known")
+	case err != nil:
 		return wordRefusal(err)
 	}
-	fmt.Fprintf(term.out, "%s #%d  %s %.8s\n%s\n", c.Project, pipeline.ID, pipeline.Ref, pipeline.SHA, pipeline.WebURL)
+	fmt.Fprintf(term.out, "%s #%d  %s %.8s\n%s\n", c.Project, pipeline.ID, printable(pipeline.Ref), printable(pipeline.SHA), printable(pipeline.WebURL))
 	if !c.Wait && !c.Follow {
 		return nil
 	}
@@ -49,48 +59,74 @@ func (c *triggerCommand) wait(ctx context.Context, term *terminal, server *clien
 		waiting, cancel = context.WithTimeout(ctx, c.Timeout)
 	}
 	defer cancel()
+	var end result
 	var err error
 	if c.Follow {
-		pipeline, err = (&watcher{out: term.out, client: server}).follow(waiting, c.Project, pipeline.ID)
+		end, err = (&watcher{out: term.out, client: server}).follow(waiting, c.Project, pipeline)
 	} else {
-		pipeline, err = server.Wait(waiting, c.Project, pipeline.ID, func(client.Pipeline, []client.Job) error { return nil })
+		end.Pipeline, err = server.Wait(waiting, c.Project, pipeline, func(_ client.Pipeline, jobs []client.Job) error {
+			end.jobs = client.Current(jobs)
+			return nil
+		})
 	}
 	switch {
 	case ctx.Err() != nil:
 		return exitWith(exitInterrupted, "detached; pipeline #%d goes on", pipeline.ID)
-	case errors.Is(err, context.DeadlineExceeded):
+	case waiting.Err() != nil:
 		return exitWith(exitTimeout, "pipeline #%d still goes on after %s", pipeline.ID, c.Timeout)
 	case err != nil:
-		return wordRefusal(err)
+		return wordWaiting(pipeline, err)
 	}
-	fmt.Fprintf(term.out, "%s\n", verdict(pipeline.Status))
-	if code := exitOf(pipeline.Status); code != exitOK {
-		return &exitError{code: code}
+	end.print(term.out)
+	fmt.Fprintln(term.out, end.verdict())
+	return end.exit()
+}
+
+// variables reads KEY=VALUE; a later one of the same key counts.
+func (c *triggerCommand) variables() (map[string]string, error) {
+	variables := map[string]string{}
+	for _, pair := range c.Variable {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || key == "" {
+			return nil, exitWith(exitUsage, "-v takes KEY=VALUE, not %q", pair)
+		}
+		variables[key] = value
 	}
-	return nil
+	return variables, nil
 }
 
 // token finds the token without it ever being on the command line, where other
 // accounts could see it.
-func (c *triggerCommand) token() (string, error) {
-	token, err := orFile(os.Getenv("LANYARD_TRIGGER_TOKEN"), c.TokenFile)
-	if err != nil {
-		return "", err
+func (c *triggerCommand) token(term *terminal) (string, error) {
+	if c.TokenFile != "" {
+		return readSecret(term.in, c.TokenFile)
 	}
-	if token == "" {
-		token = os.Getenv("CI_JOB_TOKEN")
+	for _, name := range []string{"LANYARD_TRIGGER_TOKEN", "CI_JOB_TOKEN"} {
+		if token := os.Getenv(name); token != "" {
+			return token, nil
+		}
 	}
-	if token == "" {
-		return "", exitWith(exitUsage, "no token: set LANYARD_TRIGGER_TOKEN or use --token-file FILE")
-	}
-	return token, nil
+	return "", exitWith(exitUsage, "no token: set LANYARD_TRIGGER_TOKEN or use --token-file FILE")
 }
 
 // wordRefusal gives the exit code to what the server said, or did not say.
 func wordRefusal(err error) error {
-	var refused *client.Refused
-	if errors.As(err, &refused) && refused.Status < 500 {
-		return exitWith(exitRefused, "the server refused: %v", refused)
+	if refused, ok := errors.AsType[*client.Refused](err); ok && refused.Status < 500 {
+		return exitWith(exitRefused, "the server refused: %s", printable(refused.Error()))
 	}
-	return exitWith(exitUnreachable, "%v", err)
+	return exitWith(exitUnreachable, "%s", printable(err.Error()))
+}
+
+// wordWaiting is wordRefusal for a pipeline that was started: who may trigger may
+// not always look.
+func wordWaiting(p client.Pipeline, err error) error {
+	refused, ok := errors.AsType[*client.Refused](err)
+	if !ok || refused.Status >= 500 {
+		return exitWith(exitUnreachable, "%s; pipeline #%d goes on", printable(err.Error()), p.ID)
+	}
+	hint := ""
+	if refused.Status == http.StatusUnauthorized || refused.Status == http.StatusForbidden || refused.Status == http.StatusNotFound {
+		hint = "\n         To wait for it, set LANYARD_TOKEN to a personal access token that may read the project."
+	}
+	return exitWith(exitRefused, "pipeline #%d was started, but the server does not show it: %s%s", p.ID, printable(refused.Error()), hint)
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
+	"log/slog"
+	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/client"
 	"github.com/lanyard-ci/lanyard/internal/daemon"
@@ -19,78 +19,149 @@ type upCommand struct {
 	Once        bool `help:"End with the verdict of the demo pipeline."`
 }
 
+// otherPorts is how many ports are tried after the default one when that is taken.
+const otherPorts = 20
+
 // Run implements the command.
 func (c *upCommand) Run(ctx context.Context, term *terminal) error {
-	config, err := c.config(term, c.Runners)
+	config, err := c.config(term, slog.LevelWarn)
 	if err != nil {
 		return err
 	}
-	config.RunnerTrusted = true // their own code on their own machine: up says so
-	config.Listen = freeListen(config.Listen)
+	config.Runners, config.RunnerTrusted = c.Runners, true // their own code on their own machine: welcome says so
+	if config.Listen == defaultListen {
+		config.NextPorts = otherPorts
+	}
 	server, err := start(ctx, config)
 	if err != nil {
 		return err
 	}
-	stopped := make(chan error, 1)
-	serving, stop := context.WithCancel(ctx)
+	// The server outlives what is shown, which needs it, and what is shown ends when
+	// the server does.
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	go func() { stopped <- server.Run(serving) }()
-
-	demo, err := server.Demo(ctx)
-	if err != nil {
-		stop()
-		<-stopped
-		return fmt.Errorf("set up the demo: %w", err)
+	showing, hide := context.WithCancel(ctx)
+	defer hide()
+	stopped := make(chan error, 1)
+	go func() {
+		defer hide()
+		stopped <- server.Run(serving)
+	}()
+	err = c.show(showing, term, server)
+	if err == nil && !c.Once {
+		<-showing.Done()
 	}
-	c.welcome(term, server, demo)
-	pipeline, err := watchDemo(ctx, term, server, demo)
-	switch {
-	case ctx.Err() != nil:
-		return <-stopped
-	case err != nil:
-		stop()
-		<-stopped
-		return fmt.Errorf("watch the demo pipeline: %w", err)
-	}
-	fmt.Fprintf(term.out, "\nPipeline #%d %s\n", pipeline.ID, verdict(pipeline.Status))
-	if c.Once {
-		stop()
-		if err := <-stopped; err != nil {
-			return err
-		}
-		if code := exitOf(pipeline.Status); code != exitOK {
-			return &exitError{code: code}
-		}
-		return nil
-	}
-	c.invite(term, demo)
-	return <-stopped
+	stop()
+	return errors.Join(<-stopped, c.interrupted(ctx, err))
 }
 
-// watchDemo shows the demo pipeline until it is done.
-func watchDemo(ctx context.Context, term *terminal, server *daemon.Server, demo daemon.Demo) (p client.Pipeline, err error) {
-	token, end, err := server.WatchToken(ctx)
-	if err != nil {
-		return client.Pipeline{}, err
+// interrupted words the end by Ctrl-C: it is how `up` ends, but `up --once` then
+// has no verdict.
+func (c *upCommand) interrupted(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case c.Once:
+		return exitWith(exitInterrupted, "interrupted before the demo pipeline ended")
 	}
-	defer func() { err = errors.Join(err, end(context.WithoutCancel(ctx))) }()
-	w := &watcher{out: term.out, client: &client.Client{URL: server.LocalURL(), Token: token, HTTP: http.DefaultClient}}
-	return w.follow(ctx, demo.Project, demo.PipelineID)
+	return nil
+}
+
+// show sets up the demo, starts its pipeline and follows it. With --once the
+// pipeline's end is the exit code; else it tells what to do next.
+func (c *upCommand) show(ctx context.Context, term *terminal, server *daemon.Server) error {
+	demo, err := server.Demo(ctx)
+	if err != nil {
+		return fmt.Errorf("set up the demo: %w", err)
+	}
+	if err := c.welcome(ctx, term, server, demo); err != nil {
+		return err
+	}
+	// Just as a stranger's curl would.
+	caller := &client.Client{URL: server.LocalURL()}
+	pipeline, err := caller.Trigger(ctx, demo.Project, demo.TriggerToken, demo.Ref, nil)
+	if err != nil {
+		return fmt.Errorf("trigger the demo pipeline: %w", err)
+	}
+	fmt.Fprintf(term.out, "\nStarted %s on %s: pipeline #%d\n\n", demo.Project, demo.Ref, pipeline.ID)
+	end, err := watchDemo(ctx, term, server, demo, pipeline)
+	if err != nil {
+		return fmt.Errorf("watch the demo pipeline: %w", err)
+	}
+	fmt.Fprintf(term.out, "\nPipeline #%d of %s\n", end.ID, demo.Project)
+	end.print(term.out)
+	fmt.Fprintln(term.out, end.verdict())
+	if c.Once {
+		return end.exit()
+	}
+	c.invite(term, demo)
+	return nil
+}
+
+// downstreamTime is how long the pipeline of the other project is followed: the
+// verdict does not depend on it.
+const downstreamTime = 15 * time.Second
+
+// watchDemo shows the demo pipeline until it is done, and then the one that its
+// job has started in the other project.
+func watchDemo(ctx context.Context, term *terminal, server *daemon.Server, demo daemon.Demo, started client.Pipeline) (end result, err error) {
+	token, revoke, err := server.WatchToken(ctx)
+	if err != nil {
+		return result{}, err
+	}
+	defer func() { err = errors.Join(err, revoke(context.WithoutCancel(ctx))) }()
+	w := &watcher{out: term.out, client: &client.Client{URL: server.LocalURL(), Token: token}}
+	end, err = w.follow(ctx, demo.Project, started)
+	if err != nil {
+		return end, err
+	}
+	downstream, err := w.client.Latest(ctx, demo.Downstream, demo.Ref)
+	if err != nil || downstream.ID < started.ID { // the demo may have been changed: none is fine
+		return end, ctx.Err()
+	}
+	fmt.Fprintf(term.out, "\nOne of its jobs has started %s: pipeline #%d\n\n", demo.Downstream, downstream.ID)
+	ctx, cancel := context.WithTimeout(ctx, downstreamTime)
+	defer cancel()
+	if _, err = w.follow(ctx, demo.Downstream, downstream); errors.Is(err, context.DeadlineExceeded) {
+		err = nil
+	}
+	return end, err
 }
 
 // welcome prints where things are.
-func (c *upCommand) welcome(term *terminal, server *daemon.Server, demo daemon.Demo) {
-	out := term.out
-	fmt.Fprintf(out, "lanyard %s  data: %s\n\n", version().Version, server.Data())
-	fmt.Fprintf(out, "  api      %s/api/v4\n", server.URL())
-	if c.Runners > 0 {
-		fmt.Fprintf(out, "  runner   built in, %d jobs at a time, shell: jobs run as you, on this machine; fine for your own code only\n", c.Runners)
+func (c *upCommand) welcome(ctx context.Context, term *terminal, server *daemon.Server, demo daemon.Demo) error {
+	dir, created := server.Data()
+	if created {
+		dir += " (created)"
 	}
-	fmt.Fprintf(out, "  demo     git clone %s\n", demo.CloneURL)
-	if demo.RootToken != "" {
-		fmt.Fprintf(out, "  token    %s  (personal access token of root, shown this once)\n", demo.RootToken)
+	build := version()
+	fmt.Fprintf(term.out, "lanyard %s  %s  data: %s\n\n", build.Version, build.Platform, dir)
+	note := ""
+	if c.Listen == defaultListen && server.Listen() != defaultListen {
+		note = "   (" + defaultListen + " is in use)"
 	}
-	fmt.Fprintf(out, "\nStarted %s on main: pipeline #%d\n\n", demo.Project, demo.PipelineID)
+	fmt.Fprintf(term.out, "  server   %s%s\n", server.URL(), note)
+	fmt.Fprintf(term.out, "  api      %s/api/v4\n", server.URL())
+	switch {
+	case c.Runners > 0 && c.RunnerUser != "":
+		fmt.Fprintf(term.out, "  runner   built in, %d jobs at a time, shell: jobs run as %s, on this machine\n", c.Runners, c.RunnerUser)
+	case c.Runners > 0:
+		fmt.Fprintf(term.out, "  runner   built in, %d jobs at a time, shell: jobs run as you, on this machine; fine for your own code only\n", c.Runners)
+	default:
+		fmt.Fprintln(term.out, "  runner   none: jobs wait for one that you connect")
+	}
+	fmt.Fprintf(term.out, "  demo     git clone %s\n", demo.CloneURL)
+	if c.Once { // nobody could use a token
+		return nil
+	}
+	token, err := server.FirstToken(ctx)
+	if err != nil {
+		return err
+	}
+	if token != "" {
+		fmt.Fprintf(term.out, "  token    %s   (root's personal access token, shown this once)\n", token)
+	}
+	return nil
 }
 
 // invite prints the curl line that starts the demo again. It works when pasted.
@@ -100,26 +171,10 @@ Now start it yourself. This token can only start %s:
 
   curl --fail-with-body --request POST \
        --form-string 'token=%s' \
-       --form-string 'ref=main' \
+       --form-string 'ref=%s' \
        --form-string 'variables[NAME]=Ana' \
        '%s'
 
 Stop: Ctrl+C.
-`, demo.Project, demo.TriggerToken, demo.TriggerURL)
-}
-
-// freeListen keeps an address that is free; for the default one that is taken it
-// tries the next ports, since a newcomer did not choose it.
-func freeListen(addr string) string {
-	if addr != "127.0.0.1:8929" {
-		return addr
-	}
-	for port := 8929; port < 8939; port++ {
-		candidate := fmt.Sprintf("127.0.0.1:%d", port)
-		if l, err := net.Listen("tcp", candidate); err == nil {
-			l.Close()
-			return candidate
-		}
-	}
-	return addr
+`, demo.Project, demo.TriggerToken, demo.Ref, demo.TriggerURL)
 }

@@ -6,32 +6,40 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lanyard-ci/lanyard/internal/client"
 )
 
 // A watcher prints a pipeline while it runs: what each job says, line by line,
-// and how it ended.
+// with the job's name before it since several may run at once, and how it ended.
 type watcher struct {
 	out     io.Writer
 	client  *client.Client
 	project string
+	width   int // of the longest name so far
 	jobs    map[int64]*watchedJob
 }
 
 // A watchedJob is how far a job has been shown.
 type watchedJob struct {
-	status string
+	ended  bool
 	offset int64
 	rest   []byte // an unfinished line
 }
 
-// follow shows the pipeline until it is done.
-func (w *watcher) follow(ctx context.Context, project string, id int64) (client.Pipeline, error) {
+// maxLine bounds an unfinished line that is kept, in bytes.
+const maxLine = 64 << 10
+
+// follow shows the pipeline until it is done and gives back what became of it.
+func (w *watcher) follow(ctx context.Context, project string, p client.Pipeline) (end result, err error) {
 	w.project, w.jobs = project, map[int64]*watchedJob{}
-	return w.client.Wait(ctx, project, id, func(_ client.Pipeline, jobs []client.Job) error {
+	end.Pipeline, err = w.client.Wait(ctx, project, p, func(_ client.Pipeline, jobs []client.Job) error {
+		for _, job := range jobs {
+			w.width = max(w.width, min(utf8.RuneCountInString(printable(job.Name)), 40))
+		}
+		end.jobs = client.Current(jobs)
 		for _, job := range jobs {
 			if err := w.show(ctx, job); err != nil {
 				return err
@@ -39,6 +47,7 @@ func (w *watcher) follow(ctx context.Context, project string, id int64) (client.
 		}
 		return nil
 	})
+	return end, err
 }
 
 // show prints what is new about a job.
@@ -49,81 +58,79 @@ func (w *watcher) show(ctx context.Context, job client.Job) error {
 		w.jobs[job.ID] = seen
 	}
 	ended := job.Status == "success" || job.Status == "failed" || job.Status == "canceled"
-	if (job.Status == "running" || ended) && seen.status != job.Status || job.Status == "running" {
-		if err := w.showLog(ctx, job, seen, ended); err != nil {
-			return err
-		}
-	}
-	if ended && seen.status != job.Status {
-		took := ""
-		if job.Duration != nil {
-			took = " in " + time.Duration(*job.Duration*float64(time.Second)).Round(10*time.Millisecond).String()
-		}
-		note := ""
-		if job.Status == "failed" && job.AllowFailure {
-			note = " (allowed to fail)"
-		}
-		fmt.Fprintf(w.out, "%-14s = %s%s%s\n", job.Name, verdict(job.Status), took, note)
-	}
-	seen.status = job.Status
-	return nil
-}
-
-// showLog prints the whole lines that have come since. A log that is not to be
-// had (yet) shows nothing: the job itself is what counts.
-func (w *watcher) showLog(ctx context.Context, job client.Job, seen *watchedJob, ended bool) error {
-	data, err := w.client.Log(ctx, w.project, job.ID, seen.offset)
-	var refused *client.Refused
-	if errors.As(err, &refused) && refused.Status < 500 {
+	if seen.ended || !ended && job.Status != "running" && job.Status != "canceling" {
 		return nil
 	}
-	if err != nil {
+	if err := w.showLog(ctx, job, seen); err != nil {
 		return err
 	}
-	seen.offset += int64(len(data))
-	seen.rest = append(seen.rest, data...)
-	for {
-		line, rest, found := bytes.Cut(seen.rest, []byte("\n"))
-		if !found {
-			break
-		}
-		seen.rest = rest
-		w.line(job.Name, line)
+	if !ended {
+		return nil
 	}
-	if ended && len(seen.rest) > 0 {
-		w.line(job.Name, seen.rest)
+	seen.ended = true
+	if len(seen.rest) > 0 {
+		w.line(job, '|', string(seen.rest))
 		seen.rest = nil
 	}
+	w.line(job, '=', jobVerdict(job))
 	return nil
 }
 
-// controls are what a terminal would act on: section markers and escape sequences.
-var controls = regexp.MustCompile(`section_(start|end):[0-9]+:[^\r\n]*\r|\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]`)
+// jobVerdict says how a job ended.
+func jobVerdict(job client.Job) string {
+	text := verdict(job.Status)
+	if job.Duration != nil {
+		text += " in " + seconds(*job.Duration)
+	}
+	switch {
+	case job.Status == "failed" && job.AllowFailure:
+		text += " (allowed to fail)"
+	case job.Status == "failed" && job.FailureReason != "" && job.FailureReason != "script_failure":
+		text += " (" + job.FailureReason + ")"
+	}
+	return text
+}
 
-func (w *watcher) line(name string, line []byte) {
-	text := bytes.TrimRight(controls.ReplaceAll(line, nil), " ")
-	if len(text) > 0 {
-		fmt.Fprintf(w.out, "%-14s | %s\n", name, text)
+// seconds writes a duration for people.
+func seconds(s float64) string {
+	return time.Duration(s * float64(time.Second)).Round(10 * time.Millisecond).String()
+}
+
+// showLog prints the whole lines that have come since. A log that the server does
+// not give shows nothing: how the job ends is what counts.
+func (w *watcher) showLog(ctx context.Context, job client.Job, seen *watchedJob) error {
+	for {
+		data, err := w.client.Log(ctx, w.project, job.ID, seen.offset)
+		if refused, ok := errors.AsType[*client.Refused](err); ok && refused.Status < 500 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		seen.offset += int64(len(data))
+		seen.rest = append(seen.rest, data...)
+		for {
+			line, rest, found := bytes.Cut(seen.rest, []byte("\n"))
+			if !found {
+				break
+			}
+			w.line(job, '|', string(line))
+			seen.rest = rest
+		}
+		if len(seen.rest) > maxLine {
+			w.line(job, '|', string(seen.rest))
+			seen.rest = nil
+		}
+		if len(data) < client.MaxLog {
+			return nil
+		}
 	}
 }
 
-// verdict is a status as people say it.
-func verdict(status string) string {
-	if status == "success" {
-		return "passed"
+// line prints one line about a job, unless nothing of it can be seen.
+func (w *watcher) line(job client.Job, mark rune, text string) {
+	if text = printable(text); text != "" {
+		fmt.Fprintf(w.out, "%-*s %c %s\n", w.width, printable(job.Name), mark, text)
 	}
-	return status
 }
 
-// exitOf is the exit code for the end of a pipeline.
-func exitOf(status string) int {
-	switch status {
-	case "success":
-		return exitOK
-	case "canceled":
-		return exitCanceled
-	case "manual", "skipped":
-		return exitWaiting
-	}
-	return exitFailed
-}

@@ -11,18 +11,24 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 )
 
 // A Client talks to one server. URL is its external URL, without /api/v4.
 type Client struct {
-	URL   string
-	Token string // personal access token for reading; empty: none
-	HTTP  *http.Client
+	URL      string
+	Token    string // personal access token for reading; empty: none
+	JobToken string // for reading without Token, inside a job; empty: none
+	HTTP     *http.Client
 }
+
+// callTime is how long one call may take, its answer included.
+const callTime = time.Minute
+
+// maxAnswer bounds an answer that is decoded, in bytes.
+const maxAnswer = 16 << 20
 
 // A Refused error is an answer other than success. Status is its code; Message is
 // what the server said, in its own words.
@@ -40,143 +46,99 @@ func (r *Refused) Error() string {
 	return r.Message
 }
 
-// A Pipeline is what the commands show of one.
-type Pipeline struct {
-	ID     int64  `json:"id"`
-	IID    int64  `json:"iid"`
-	Ref    string `json:"ref"`
-	SHA    string `json:"sha"`
-	Status string `json:"status"`
-	WebURL string `json:"web_url"`
+// A call is one request. Path is below /api/v4.
+type call struct {
+	method, path string
+	header       http.Header
+	body         []byte // JSON; nil: none
+	max          int64  // of the answer, in bytes
 }
 
-// Done reports whether the pipeline will not go on by itself.
-func (p Pipeline) Done() bool {
-	switch p.Status {
-	case "success", "failed", "canceled", "skipped", "manual":
-		return true
-	}
-	return false
-}
-
-// A Job is what the commands show of one.
-type Job struct {
-	ID            int64    `json:"id"`
-	Name          string   `json:"name"`
-	Stage         string   `json:"stage"`
-	Status        string   `json:"status"`
-	AllowFailure  bool     `json:"allow_failure"`
-	Duration      *float64 `json:"duration"`
-	FailureReason string   `json:"failure_reason"`
-}
-
-// Trigger starts a pipeline with a trigger or job token.
-func (c *Client) Trigger(ctx context.Context, project, token, ref string, variables map[string]string) (Pipeline, error) {
-	body, err := json.Marshal(map[string]any{"token": token, "ref": ref, "variables": variables})
+// read makes a call and reads the answer. An answer other than success is a
+// *Refused.
+func (c *Client) read(ctx context.Context, one call) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, one.method, strings.TrimRight(c.URL, "/")+"/api/v4"+one.path, bytes.NewReader(one.body))
 	if err != nil {
-		return Pipeline{}, fmt.Errorf("encode trigger request: %w", err)
+		return nil, fmt.Errorf("make request: %w", err)
 	}
-	var p Pipeline
-	return p, c.do(ctx, http.MethodPost, "/projects/"+url.PathEscape(project)+"/trigger/pipeline", body, &p)
-}
-
-// Pipeline reads a pipeline.
-func (c *Client) Pipeline(ctx context.Context, project string, id int64) (Pipeline, error) {
-	var p Pipeline
-	return p, c.do(ctx, http.MethodGet, fmt.Sprintf("/projects/%s/pipelines/%d", url.PathEscape(project), id), nil, &p)
-}
-
-// Jobs lists the jobs of a pipeline, in the order of their ids.
-func (c *Client) Jobs(ctx context.Context, project string, id int64) ([]Job, error) {
-	var all []Job
-	for page := 1; ; page++ {
-		var jobs []Job
-		path := fmt.Sprintf("/projects/%s/pipelines/%d/jobs?per_page=100&page=%d", url.PathEscape(project), id, page)
-		if err := c.do(ctx, http.MethodGet, path, nil, &jobs); err != nil {
-			return nil, err
-		}
-		all = append(all, jobs...)
-		if len(jobs) < 100 {
-			break
-		}
+	for name, values := range one.header {
+		req.Header[name] = values
 	}
-	for i, j := 0, len(all)-1; i < j; i, j = i+1, j-1 { // the API lists the newest first
-		all[i], all[j] = all[j], all[i]
+	if one.body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
-	return all, nil
-}
-
-// Log reads the log of a job from an offset, in bytes.
-func (c *Client) Log(ctx context.Context, project string, job, offset int64) ([]byte, error) {
-	path := fmt.Sprintf("/projects/%s/jobs/%d/trace?byte_offset=%d", url.PathEscape(project), job, offset)
-	resp, err := c.send(ctx, http.MethodGet, path, nil)
+	switch {
+	case c.Token != "":
+		req.Header.Set("PRIVATE-TOKEN", c.Token)
+	case c.JobToken != "":
+		req.Header.Set("JOB-TOKEN", c.JobToken)
+	}
+	resp, err := c.http().Do(req)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reach server: %w", err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode >= 300 {
 		return nil, refusal(resp)
 	}
-	data, err := io.ReadAll(resp.Body)
+	data, err := io.ReadAll(io.LimitReader(resp.Body, one.max))
 	if err != nil {
-		return nil, fmt.Errorf("read log of job %d: %w", job, err)
+		return nil, fmt.Errorf("read answer of %s %s: %w", one.method, one.path, err)
 	}
 	return data, nil
 }
 
-// maxAnswer bounds an answer that is decoded, in bytes.
-const maxAnswer = 16 << 20
+// http is the client to use. It follows no redirection: tokens must not follow to
+// another host, and a POST would become a GET.
+func (c *Client) http() *http.Client {
+	client := http.Client{}
+	if c.HTTP != nil {
+		client = *c.HTTP
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client
+}
 
-func (c *Client) do(ctx context.Context, method, path string, body []byte, into any) error {
-	resp, err := c.send(ctx, method, path, body)
+// get reads a JSON answer.
+func (c *Client) get(ctx context.Context, path string, into any) error {
+	data, err := c.read(ctx, call{method: http.MethodGet, path: path, max: maxAnswer})
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		return refusal(resp)
-	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(into); err != nil {
-		return fmt.Errorf("decode answer of %s %s: %w", method, path, err)
-	}
-	return nil
+	return decode(path, data, into)
 }
 
-func (c *Client) send(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.URL, "/")+"/api/v4"+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
+func decode(path string, data []byte, into any) error {
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("decode answer of %s: %w", path, err)
 	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if c.Token != "" {
-		req.Header.Set("PRIVATE-TOKEN", c.Token)
-	}
-	resp, err := c.HTTP.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("reach server: %w", err)
-	}
-	return resp, nil
+	return nil
 }
 
 // refusal reads what the server said; a body that is not the API's is shown by
 // its status alone.
 func refusal(resp *http.Response) error {
+	refused := &Refused{Status: resp.StatusCode, Message: strings.TrimSpace(fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode)))}
+	if location := resp.Header.Get("Location"); location != "" {
+		refused.Hint = "the address has moved to " + location
+	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err != nil {
-		return errors.Join(&Refused{Status: resp.StatusCode, Message: resp.Status}, err)
+		return errors.Join(refused, err)
 	}
 	var body struct {
 		Message any    `json:"message"`
 		Error   string `json:"error"`
 		Hint    string `json:"hint"`
 	}
-	refused := &Refused{Status: resp.StatusCode, Message: strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode)}
 	if json.Unmarshal(data, &body) != nil {
 		return refused
 	}
-	refused.Hint = body.Hint
+	if body.Hint != "" {
+		refused.Hint = body.Hint
+	}
 	switch message := body.Message.(type) {
 	case string:
 		refused.Message = message
@@ -190,7 +152,7 @@ func refusal(resp *http.Response) error {
 	return refused
 }
 
-// flatten joins the texts of a model error.
+// flatten joins the texts of a model error, in the order of the fields.
 func flatten(fields map[string]any) string {
 	var texts []string
 	for field, list := range fields {
@@ -203,43 +165,6 @@ func flatten(fields map[string]any) string {
 			texts = append(texts, text)
 		}
 	}
+	slices.Sort(texts)
 	return strings.Join(texts, ", ")
-}
-
-// pollEvery is how often a pipeline is looked at while it runs.
-const pollEvery = 250 * time.Millisecond
-
-// Wait calls seen with the jobs of a pipeline whenever it has looked, until the
-// pipeline is done. Failures to reach the server are repeated for a minute.
-func (c *Client) Wait(ctx context.Context, project string, id int64, seen func(Pipeline, []Job) error) (Pipeline, error) {
-	var lost time.Time
-	for {
-		pipeline, err := c.Pipeline(ctx, project, id)
-		var jobs []Job
-		if err == nil {
-			jobs, err = c.Jobs(ctx, project, id)
-		}
-		var refused *Refused
-		switch {
-		case err == nil:
-			lost = time.Time{}
-			if err := seen(pipeline, jobs); err != nil {
-				return pipeline, err
-			}
-			if pipeline.Done() {
-				return pipeline, nil
-			}
-		case errors.As(err, &refused) && refused.Status < 500, ctx.Err() != nil:
-			return pipeline, err
-		case lost.IsZero():
-			lost = time.Now()
-		case time.Since(lost) > time.Minute:
-			return pipeline, err
-		}
-		select {
-		case <-ctx.Done():
-			return pipeline, ctx.Err()
-		case <-time.After(pollEvery):
-		}
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
 )
@@ -15,6 +16,7 @@ import (
 // Config is what a server is started with. Data is required.
 type Config struct {
 	Listen         string // host:port; port 0 picks a free one
+	NextPorts      int    // how many of the ports after Listen's to try when it is taken
 	ExternalURL    string // empty: from Listen
 	Data           string // data directory, made 0700 when missing
 	KeyFile        string // empty: keys.yml in Data
@@ -25,11 +27,12 @@ type Config struct {
 	RootToken    string // personal access token of the first administrator
 
 	Runners       int    // jobs at once of the built-in runner; 0: off
-	RunnerUser    string // account that its jobs run as
-	RunnerTrusted bool   // its jobs run as the server's own account
+	RunnerUser    string // account that its jobs run as; Data is made passable (0711) for it
+	RunnerTrusted bool   // without RunnerUser: its jobs run as the server's own account
 
 	Path string // where programs are looked for, for git and for jobs
 	Lang string // locale of jobs
+	Term string // terminal of jobs
 
 	Logger  *slog.Logger
 	Version ci.Build
@@ -44,12 +47,45 @@ func (e *UsageError) Error() string { return e.Text }
 
 func usage(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
 
+// inUse refuses a data directory that another process has locked.
+func inUse(lock string) error {
+	return usage("the data directory is in use by another process, which holds %s", lock)
+}
+
+// withDefaults fills what may be left out.
+func (c Config) withDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:8929"
+	}
+	return c
+}
+
+// check refuses what contradicts itself.
+func (c Config) check() error {
+	switch {
+	case c.Data == "":
+		return usage("a data directory is needed")
+	case c.Runners < 0:
+		return usage("--runner is a number of jobs, 0 or more")
+	case c.Runners > 0 && c.RunnerUser == "" && !c.RunnerTrusted:
+		return usage("--runner needs --runner-user NAME (jobs run as another account) or --runner-trusted (they run as the server's)")
+	}
+	return nil
+}
+
 // Names below the data directory.
 func (c Config) database() string     { return filepath.Join(c.Data, "lanyard.db") }
 func (c Config) logs() string         { return filepath.Join(c.Data, "logs.db") }
 func (c Config) repositories() string { return filepath.Join(c.Data, "repositories") }
 func (c Config) blobs() string        { return filepath.Join(c.Data, "blobs") }
 func (c Config) work() string         { return filepath.Join(c.Data, "runner") }
+func (c Config) lock() string         { return filepath.Join(c.Data, "lock") }
 func (c Config) keyFile() string {
 	if c.KeyFile != "" {
 		return c.KeyFile

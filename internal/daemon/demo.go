@@ -17,126 +17,104 @@ import (
 //go:embed all:demo
 var demoFiles embed.FS
 
-// A Demo is what `lanyard up` shows. The tokens are secrets, meant for whoever
+// A Demo is what `lanyard up` shows. TriggerToken is a secret, meant for whoever
 // started the server.
 type Demo struct {
 	Project      string // full path
+	Ref          string // its default branch
+	Downstream   string // full path of the project that its pipeline starts
 	CloneURL     string
 	TriggerURL   string
 	TriggerToken string
-	RootToken    string // empty when the demo was there already
-	PipelineID   int64
 }
 
-// demoDescription marks the trigger token of the demo.
-const demoDescription = "lanyard up"
+// Names of what `lanyard up` makes for itself: it finds its own by them.
+const (
+	demoTrigger = "lanyard up"           // description of the trigger token
+	firstToken  = "lanyard up"           // root's first access token
+	watchToken  = "lanyard up, watching" // what the demo is followed with
+)
 
-// Demo sets up the demo projects if they are not there and starts one pipeline,
-// with the trigger token, just as a stranger's curl would.
+// Demo sets up the demo projects, as far as they are not there: whatever an earlier
+// start was killed in the middle of is made up for. It starts no pipeline.
 func (s *Server) Demo(ctx context.Context) (Demo, error) {
 	root, err := s.engine.Root(ctx)
 	if err != nil {
 		return Demo{}, fmt.Errorf("find root: %w", err)
 	}
 	caller := engine.Caller{User: root}
-	demo := Demo{}
-	hello, err := s.engine.FindProject(ctx, "demo/hello")
-	if ci.IsNotFound(err) {
-		if hello, err = s.makeDemo(ctx, caller); err == nil {
-			demo.RootToken, err = s.engine.NewRootToken(ctx, root, demoDescription)
-		}
-	}
-	if err != nil {
-		return Demo{}, err
-	}
-	token, err := s.demoToken(ctx, caller, hello)
-	if err != nil {
-		return Demo{}, err
-	}
-	started, err := s.engine.Trigger(ctx, engine.TriggerRequest{
-		Project: hello.FullPath, Token: token, Ref: hello.DefaultBranch,
-		Payload: fmt.Sprintf(`{"ref":%q,"id":%q,"variables":{}}`, hello.DefaultBranch, hello.FullPath),
-	})
-	if err != nil {
-		return Demo{}, fmt.Errorf("trigger demo pipeline: %w", err)
-	}
-	demo.Project, demo.CloneURL = hello.FullPath, s.urls.Clone(hello.FullPath)
-	demo.TriggerURL = fmt.Sprintf("%s/projects/%d/trigger/pipeline", s.urls.API(), hello.ID)
-	demo.TriggerToken, demo.PipelineID = token, int64(started.Pipeline.ID)
-	return demo, nil
-}
-
-// makeDemo makes the group, both projects and the allow-list between them.
-func (s *Server) makeDemo(ctx context.Context, caller engine.Caller) (ci.Project, error) {
 	group, err := s.engine.FindNamespace(ctx, "demo")
 	if ci.IsNotFound(err) {
 		group, err = s.engine.CreateGroup(ctx, caller, engine.NewGroup{Name: "Demo", Path: "demo", Visibility: ci.Public})
 	}
 	if err != nil {
-		return ci.Project{}, fmt.Errorf("create group demo: %w", err)
-	}
-	downstream, err := s.demoProject(ctx, caller, group, "downstream")
-	if err != nil {
-		return ci.Project{}, err
+		return Demo{}, fmt.Errorf("create group demo: %w", err)
 	}
 	hello, err := s.demoProject(ctx, caller, group, "hello")
 	if err != nil {
-		return ci.Project{}, err
+		return Demo{}, err
+	}
+	downstream, err := s.demoProject(ctx, caller, group, "downstream")
+	if err != nil {
+		return Demo{}, err
 	}
 	if err := s.engine.AllowJobTokenOf(ctx, caller, downstream, hello.ID); err != nil {
-		return ci.Project{}, fmt.Errorf("let demo/hello trigger demo/downstream: %w", err)
+		return Demo{}, fmt.Errorf("let %s trigger %s: %w", hello.FullPath, downstream.FullPath, err)
 	}
-	return hello, nil
+	token, err := s.demoToken(ctx, caller, hello)
+	if err != nil {
+		return Demo{}, err
+	}
+	return Demo{
+		Project: hello.FullPath, Ref: hello.DefaultBranch, Downstream: downstream.FullPath, CloneURL: s.urls.Clone(hello.FullPath),
+		TriggerURL: fmt.Sprintf("%s/projects/%d/trigger/pipeline", s.urls.API(), hello.ID), TriggerToken: token,
+	}, nil
 }
 
 // demoProject makes a project from the embedded folder of its name.
 func (s *Server) demoProject(ctx context.Context, caller engine.Caller, group ci.Namespace, name string) (ci.Project, error) {
-	project, err := s.engine.FindProject(ctx, "demo/"+name)
+	path := group.FullPath + "/" + name
+	project, err := s.engine.FindProject(ctx, path)
 	if ci.IsNotFound(err) {
 		project, err = s.engine.CreateProject(ctx, caller, engine.NewProject{
 			Name: name, Path: name, NamespaceID: group.ID, Visibility: ci.Public, DefaultBranch: "main",
 		})
 	}
 	if err != nil {
-		return ci.Project{}, fmt.Errorf("create project demo/%s: %w", name, err)
+		return ci.Project{}, fmt.Errorf("create project %s: %w", path, err)
 	}
-	actions, err := demoActions("demo/" + name)
+	branches, err := s.state.store.View().Refs(ctx, project.ID, ci.BranchPrefix)
 	if err != nil {
-		return ci.Project{}, err
+		return ci.Project{}, fmt.Errorf("list branches of %s: %w", path, err)
 	}
-	sha, err := s.state.git.CommitFiles(ctx, int64(project.ID), git.CommitRequest{
-		Branch: "main", Message: "Add a pipeline to look at", AuthorName: caller.User.Name, AuthorEmail: caller.User.Email,
-		Now: s.config.Now().UTC(), Actions: actions,
-	})
-	if err != nil {
-		return ci.Project{}, fmt.Errorf("commit to demo/%s: %w", name, err)
+	if len(branches) > 0 {
+		return project, nil
 	}
-	// Without a pipeline: the first one that a newcomer sees is the one that is triggered.
-	_, err = s.engine.Pushed(ctx, engine.Push{
-		Project: project, Caller: caller, NoPipeline: true,
-		Changes: []engine.RefChange{{Name: ci.BranchPrefix + "main", Before: ci.ZeroSHA, After: sha}},
-	})
-	if err != nil {
-		return ci.Project{}, fmt.Errorf("record commit to demo/%s: %w", name, err)
+	if err := s.demoCommit(ctx, caller, project, name); err != nil {
+		return ci.Project{}, fmt.Errorf("commit to %s: %w", path, err)
 	}
 	return project, nil
 }
 
-// WatchToken makes an access token of root's to follow a pipeline with, and what
-// ends it.
-func (s *Server) WatchToken(ctx context.Context) (token string, end func(context.Context) error, err error) {
-	root, err := s.engine.Root(ctx)
+// demoCommit makes the first commit, without a pipeline: the first one that a
+// newcomer sees is the one that is triggered.
+func (s *Server) demoCommit(ctx context.Context, caller engine.Caller, project ci.Project, folder string) error {
+	actions, err := demoActions("demo/" + folder)
 	if err != nil {
-		return "", nil, fmt.Errorf("find root: %w", err)
+		return err
 	}
-	caller := engine.Caller{User: root}
-	saved, token, err := s.engine.CreateAccessToken(ctx, caller, root.ID, engine.NewAccessToken{
-		Name: "lanyard up, watching", Scopes: []string{auth.ScopeReadAPI}, ExpiresAt: s.config.Now().Add(24 * time.Hour),
+	sha, err := s.state.git.CommitFiles(ctx, int64(project.ID), git.CommitRequest{
+		Branch: project.DefaultBranch, Message: "Add a pipeline to look at", AuthorName: caller.User.Name, AuthorEmail: caller.User.Email,
+		Now: s.config.Now().UTC(), Actions: actions,
 	})
 	if err != nil {
-		return "", nil, fmt.Errorf("make a token to watch with: %w", err)
+		return err
 	}
-	return token, func(ctx context.Context) error { return s.engine.RevokeAccessToken(ctx, caller, root.ID, saved.ID) }, nil
+	_, err = s.engine.Pushed(ctx, engine.Push{
+		Project: project, Caller: caller, NoPipeline: true,
+		Changes: []engine.RefChange{{Name: ci.BranchPrefix + project.DefaultBranch, Before: ci.ZeroSHA, After: sha}},
+	})
+	return err
 }
 
 // demoActions lists the embedded files of a folder as files to create.
@@ -160,16 +138,52 @@ func demoActions(folder string) ([]git.Action, error) {
 func (s *Server) demoToken(ctx context.Context, caller engine.Caller, project ci.Project) (string, error) {
 	list, _, err := s.engine.ListTriggers(ctx, caller, project, 100, 0)
 	if err != nil {
-		return "", fmt.Errorf("list trigger tokens of the demo: %w", err)
+		return "", fmt.Errorf("list trigger tokens of %s: %w", project.FullPath, err)
 	}
 	for _, t := range list {
-		if t.Description != nil && *t.Description == demoDescription && t.OwnerID == caller.User.ID {
+		if t.Description != nil && *t.Description == demoTrigger && t.OwnerID == caller.User.ID && !t.Expired(s.config.Now()) {
 			return t.Token, nil
 		}
 	}
-	made, err := s.engine.CreateTrigger(ctx, caller, project, demoDescription, time.Time{})
+	made, err := s.engine.CreateTrigger(ctx, caller, project, demoTrigger, time.Time{})
 	if err != nil {
-		return "", fmt.Errorf("create trigger token of the demo: %w", err)
+		return "", fmt.Errorf("create trigger token of %s: %w", project.FullPath, err)
 	}
 	return made.Token, nil
+}
+
+// FirstToken makes a personal access token of root's the first time that it is
+// asked on this database, and is empty ever after: the token is readable only once.
+func (s *Server) FirstToken(ctx context.Context) (string, error) {
+	root, err := s.engine.Root(ctx)
+	if err != nil {
+		return "", fmt.Errorf("find root: %w", err)
+	}
+	tokens, err := s.state.store.View().AccessTokens(ctx, root.ID)
+	if err != nil {
+		return "", fmt.Errorf("list access tokens of root: %w", err)
+	}
+	for _, t := range tokens {
+		if t.Name == firstToken {
+			return "", nil
+		}
+	}
+	return s.engine.NewRootToken(ctx, root, firstToken)
+}
+
+// WatchToken makes an access token of root's to follow a pipeline with, and what
+// ends it.
+func (s *Server) WatchToken(ctx context.Context) (token string, end func(context.Context) error, err error) {
+	root, err := s.engine.Root(ctx)
+	if err != nil {
+		return "", nil, fmt.Errorf("find root: %w", err)
+	}
+	caller := engine.Caller{User: root}
+	saved, token, err := s.engine.CreateAccessToken(ctx, caller, root.ID, engine.NewAccessToken{
+		Name: watchToken, Scopes: []string{auth.ScopeReadAPI}, ExpiresAt: s.config.Now().Add(24 * time.Hour),
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("make a token to watch with: %w", err)
+	}
+	return token, func(ctx context.Context) error { return s.engine.RevokeAccessToken(ctx, caller, root.ID, saved.ID) }, nil
 }

@@ -4,38 +4,46 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/lanyard-ci/lanyard/internal/runner"
 )
 
-// runRunner runs the built-in runner until ctx ends. It talks to this server over
-// HTTP, like any other runner.
-func (s *Server) runRunner(ctx context.Context) error {
-	if s.config.Runners == 0 {
-		return nil
+// newRunner makes the built-in runner, or nil when it is off. It talks to this
+// server over HTTP, like any other runner.
+func (s *Server) newRunner(ctx context.Context) (*runner.Runner, error) {
+	c := s.config
+	if c.Runners == 0 {
+		return nil, nil
+	}
+	if c.RunnerUser != "" {
+		if err := letPass(c.Data); err != nil {
+			return nil, fmt.Errorf("open data directory to %s: %w", c.RunnerUser, err)
+		}
 	}
 	token, err := s.engine.BuiltInRunner(ctx)
 	if err != nil {
-		return fmt.Errorf("set up built-in runner: %w", err)
+		return nil, fmt.Errorf("set up built-in runner: %w", err)
 	}
 	r, err := runner.New(runner.Config{
-		URL: s.LocalURL(), Token: token, Name: "built-in", Concurrency: s.config.Runners, WorkDir: s.config.work(),
-		Path: jobPath(s.config.Path), Lang: s.config.Lang, Logger: s.config.Logger, Version: s.config.Version.Version,
-		User: s.config.RunnerUser,
+		URL: s.LocalURL(), Token: token, Name: "built-in", Concurrency: c.Runners, WorkDir: c.work(), User: c.RunnerUser,
+		Path: c.Path, Lang: c.Lang, Term: c.Term, Logger: c.Logger, Version: c.Version.Version,
 	})
 	if err != nil {
-		return usage("built-in runner: %v", err)
+		return nil, usage("built-in runner: %v", err)
 	}
-	return r.Run(ctx)
+	return r, nil
 }
 
-// jobPath lets jobs find this very program, so that one can trigger another
-// project with `lanyard trigger`.
-func jobPath(path string) string {
-	program, err := os.Executable()
+// letPass lets other accounts go through a folder, without seeing what is in it:
+// jobs work below the data directory. All else in there is closed to them by its
+// own mode.
+func letPass(dir string) error {
+	info, err := os.Stat(dir)
 	if err != nil {
-		return path
+		return err
 	}
-	return path + string(filepath.ListSeparator) + filepath.Dir(program)
+	if mode := info.Mode().Perm(); mode&0o011 != 0o011 {
+		return os.Chmod(dir, mode|0o011)
+	}
+	return nil
 }

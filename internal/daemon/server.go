@@ -3,22 +3,20 @@ package daemon
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/engine"
 	"github.com/lanyard-ci/lanyard/internal/hub"
+	"github.com/lanyard-ci/lanyard/internal/runner"
 	"github.com/lanyard-ci/lanyard/internal/wire"
 )
 
@@ -31,22 +29,10 @@ type Server struct {
 	urls     wire.URLs
 	listener net.Listener
 	http     *http.Server
-	draining atomic.Bool
+	withdraw context.CancelCauseFunc // ends requests that are being answered
+	runner   *runner.Runner          // nil: off
+	draining atomic.Bool             // no new work, please
 	fresh    freshConns
-}
-
-// withDefaults fills what may be left out.
-func (c Config) withDefaults() Config {
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Listen == "" {
-		c.Listen = "127.0.0.1:8929"
-	}
-	return c
 }
 
 // Start opens the data, makes the first administrator if there is nobody yet, and
@@ -54,93 +40,77 @@ func (c Config) withDefaults() Config {
 // starts it can mend, *store.NewerError for a database of a newer version.
 func Start(ctx context.Context, c Config) (s *Server, err error) {
 	c = c.withDefaults()
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	s = &Server{config: c, hub: hub.New(newNonce())}
 	if s.state, err = openState(ctx, c); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.state.close())
+			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
-		return nil, usage("%v", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.listener.Close())
-		}
-	}()
-	if s.urls, err = externalURLs(c, s.listener.Addr()); err != nil {
+	if err := s.removeReady(); err != nil {
 		return nil, err
 	}
-	s.engine, err = engine.New(engine.Config{
-		Store: s.state.store, Git: s.state.git, Blobs: s.state.blobs, Traces: s.state.logs, Hub: s.hub,
-		Keys: s.state.keys, Now: c.Now, Rand: rand.Reader, Logger: c.Logger, URLs: s.urls,
-	})
-	if err != nil {
+	if s.listener, err = listen(ctx, c); err != nil {
 		return nil, err
 	}
-	if err := s.engine.Bootstrap(ctx, c.RootPassword, c.RootToken); err != nil {
-		return nil, fmt.Errorf("make first administrator: %w", err)
+	if s.urls, err = externalURLs(c.ExternalURL, s.listener.Addr()); err != nil {
+		return nil, err
+	}
+	if err := s.openEngine(ctx); err != nil {
+		return nil, err
 	}
 	if err := s.refuseOpenDoor(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.engine.CompareRefs(ctx); err != nil {
+	if s.http, err = s.httpServer(ctx); err != nil {
 		return nil, err
 	}
-	if s.http, err = s.httpServer(); err != nil {
+	if s.runner, err = s.newRunner(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// externalURLs takes the external URL, or makes one from the address.
-func externalURLs(c Config, addr net.Addr) (wire.URLs, error) {
-	external := c.ExternalURL
-	if external == "" {
-		external = "http://" + addr.String()
-	}
-	urls, err := wire.ParseURLs(external)
-	if err != nil {
-		return wire.URLs{}, usage("%v", err)
-	}
-	return urls, nil
-}
-
-// refuseOpenDoor refuses to listen to others while there is no administrator:
-// whoever came first could become it.
-func (s *Server) refuseOpenDoor(ctx context.Context) error {
-	addr, err := netip.ParseAddrPort(s.listener.Addr().String())
-	if err != nil {
-		return fmt.Errorf("parse own address: %w", err)
-	}
-	if addr.Addr().IsLoopback() {
-		return nil
-	}
-	has, err := s.engine.HasAdministrator(ctx)
+// openEngine makes the engine, the first administrator, and the table of refs what
+// the repositories say.
+func (s *Server) openEngine(ctx context.Context) (err error) {
+	c := s.config
+	s.engine, err = engine.New(engine.Config{
+		Store: s.state.store, Git: s.state.git, Blobs: s.state.blobs, Traces: s.state.logs, Hub: s.hub,
+		Keys: s.state.keys, Now: c.Now, Rand: rand.Reader, Logger: c.Logger, URLs: s.urls,
+	})
 	if err != nil {
 		return err
 	}
-	if !has {
-		return usage("refusing to listen on %s before an administrator exists.\n"+
-			"       Set LANYARD_ROOT_PASSWORD or LANYARD_ROOT_TOKEN, or start it on 127.0.0.1 first.", s.config.Listen)
+	err = s.engine.Bootstrap(ctx, c.RootPassword, c.RootToken)
+	if ci.KindOf(err) == ci.KindInvalid {
+		return usage("first administrator: %v", err)
 	}
-	return nil
+	if err != nil {
+		return fmt.Errorf("make first administrator: %w", err)
+	}
+	return s.engine.CompareRefs(ctx)
 }
 
 // httpServer sets the time limits that every route shares; routes that upload,
-// wait or stream have their own.
-func (s *Server) httpServer() (*http.Server, error) {
+// wait or stream have their own. Requests outlive ctx, so that they can be drained.
+func (s *Server) httpServer(ctx context.Context) (*http.Server, error) {
 	handler, err := s.handler()
 	if err != nil {
 		return nil, err
 	}
+	requests, withdraw := context.WithCancelCause(context.WithoutCancel(ctx))
+	s.withdraw = withdraw
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ConnState: s.fresh.track,
-		ErrorLog:  slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
+		ConnState:   s.fresh.track,
+		BaseContext: func(net.Listener) context.Context { return requests },
+		ErrorLog:    slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
 	}, nil
 }
 
@@ -148,31 +118,21 @@ func (s *Server) httpServer() (*http.Server, error) {
 func (s *Server) URL() string { return s.urls.Base() }
 
 // LocalURL reaches the server from this machine, whatever stands before it.
-func (s *Server) LocalURL() string {
-	host, port, err := net.SplitHostPort(s.listener.Addr().String())
-	if err != nil { // a listener's address is well formed
-		return s.URL()
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, port) + s.urls.Prefix()
-}
+func (s *Server) LocalURL() string { return "http://" + reachable(s.listener.Addr()) + s.urls.Prefix() }
 
-// Data is the data directory.
-func (s *Server) Data() string { return s.config.Data }
+// Listen is the address that the server listens on.
+func (s *Server) Listen() string { return s.listener.Addr().String() }
 
-// drainTime is how long running requests may take at the end.
-const drainTime = 15 * time.Second
+// Data is the data directory; created says that this start made the database in it.
+func (s *Server) Data() (dir string, created bool) { return s.config.Data, s.state.fresh }
 
 // Run serves until ctx ends, then drains: long polls are answered at once, other
 // requests may finish, jobs of the built-in runner are ended and reported. It
-// returns when everything has stopped and the data is closed.
+// returns when everything has stopped and the data is closed, with nil after a
+// drain, whether or not some request had to be cut.
 func (s *Server) Run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, s.state.close()) }()
+	defer func() { err = errors.Join(err, s.close()) }()
 	group, running := errgroup.WithContext(ctx)
-	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopServing()
 	group.Go(func() error {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
@@ -183,39 +143,37 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	runnerDone := make(chan struct{})
 	group.Go(func() error {
 		defer close(runnerDone)
-		return s.runRunner(running)
+		if s.runner == nil {
+			return nil
+		}
+		return s.runner.Run(running)
 	})
 	group.Go(func() error {
 		<-running.Done()
-		s.draining.Store(true)
-		<-runnerDone // its last reports need the server
-		s.hub.Close()
-		s.fresh.close()
-		drain, cancel := context.WithTimeout(serving, drainTime)
-		defer cancel()
-		return s.http.Shutdown(drain)
+		return s.drain(runnerDone)
 	})
-	if err := s.writeReady(); err != nil {
-		s.config.Logger.ErrorContext(ctx, "write ready file", "error", err)
-	}
-	s.config.Logger.InfoContext(ctx, "ready", "url", s.URL(), "listen", s.listener.Addr().String())
+	group.Go(func() error {
+		if err := s.writeReady(); err != nil {
+			return err
+		}
+		s.config.Logger.InfoContext(ctx, "ready", "url", s.URL(), "listen", s.Listen())
+		return nil
+	})
 	return group.Wait()
 }
 
-// writeReady tells whoever waits for it that requests are accepted.
-func (s *Server) writeReady() error {
-	if s.config.ReadyFile == "" {
-		return nil
+// close closes what Start opened.
+func (s *Server) close() error {
+	var problems []error
+	if s.withdraw != nil {
+		s.withdraw(errStopping)
 	}
-	data, err := json.Marshal(map[string]any{"url": s.LocalURL(), "pid": os.Getpid()})
-	if err != nil {
-		return fmt.Errorf("encode ready file: %w", err)
+	if s.listener != nil {
+		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			problems = append(problems, err)
+		}
 	}
-	temporary := filepath.Join(filepath.Dir(s.config.ReadyFile), fmt.Sprintf(".ready-%d", os.Getpid()))
-	if err := os.WriteFile(temporary, append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write ready file: %w", err)
-	}
-	return os.Rename(temporary, s.config.ReadyFile)
+	return errors.Join(append(problems, s.state.close())...)
 }
 
 // newNonce tells this process from every other one in the cursors of long polls.

@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/blob/disk"
@@ -17,6 +17,7 @@ import (
 
 // A state is all that is on disk, opened.
 type state struct {
+	fresh bool // there was no database before
 	lock  *os.File
 	keys  *auth.Keys
 	store *store.DB
@@ -37,10 +38,16 @@ func openState(ctx context.Context, c Config) (s *state, err error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return s, usage("data directory: %v", err)
 	}
-	if s.lock, err = lockFile(filepath.Join(c.Data, "lock")); err != nil {
+	if s.lock, err = lockFile(c.lock()); err != nil {
 		return s, err
 	}
-	if s.keys, _, err = auth.LoadKeys(c.keyFile(), rand.Reader); err != nil {
+	if s.fresh, err = missing(c.database()); err != nil {
+		return s, usage("data directory: %v", err)
+	}
+	if err := s.openKeys(c); err != nil {
+		return s, err
+	}
+	if s.git, err = git.Open(git.Config{Root: c.repositories(), Path: c.Path}); err != nil {
 		return s, usage("%v", err)
 	}
 	if s.store, err = store.Open(ctx, store.Config{Path: c.database(), Now: c.Now, Logger: c.Logger}); err != nil {
@@ -52,13 +59,54 @@ func openState(ctx context.Context, c Config) (s *state, err error) {
 	if s.blobs, err = disk.Open(c.blobs()); err != nil {
 		return s, fmt.Errorf("open blobs: %w", err)
 	}
-	if s.git, err = git.Open(git.Config{Root: c.repositories(), Path: c.Path}); err != nil {
-		return s, usage("%v", err)
+	if err := private(c.logs()); err != nil {
+		return s, fmt.Errorf("open logs: %w", err)
 	}
 	if s.logs, err = trace.Open(ctx, trace.Config{Path: c.logs(), Blobs: s.blobs, Now: c.Now}); err != nil {
 		return s, fmt.Errorf("open logs: %w", err)
 	}
 	return s, nil
+}
+
+// missing reports whether there is no file of that name.
+func missing(path string) (bool, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return false, err
+}
+
+// private makes a file that only this account may read, so that SQLite does not
+// make one that others may, and closes one that others could read.
+func private(path string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return os.Chmod(path, 0o600)
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// openKeys reads the key file. It makes one only beside a new database: keys that
+// are lost must be restored, and a new file in their place would hide that.
+func (s *state) openKeys(c Config) error {
+	if !s.fresh {
+		gone, err := missing(c.keyFile())
+		if err != nil {
+			return usage("key file: %v", err)
+		}
+		if gone {
+			return usage("the key file %s is missing: restore it from its copy, or name it with --key-file", c.keyFile())
+		}
+	}
+	var err error
+	if s.keys, _, err = auth.LoadKeys(c.keyFile(), rand.Reader); err != nil {
+		return usage("%v", err)
+	}
+	return nil
 }
 
 // keyCheck is where the database keeps the check value of its keys.
@@ -87,29 +135,14 @@ func (s *state) close() error {
 	if s.logs != nil {
 		problems = append(problems, s.logs.Close())
 	}
-	if s.git != nil {
-		problems = append(problems, s.git.Close())
-	}
 	if s.store != nil {
 		problems = append(problems, s.store.Close())
+	}
+	if s.git != nil {
+		problems = append(problems, s.git.Close())
 	}
 	if s.lock != nil {
 		problems = append(problems, s.lock.Close())
 	}
 	return errors.Join(problems...)
-}
-
-// Check opens a data directory that no server uses and lists the invariants that
-// do not hold, in words. Errors: *UsageError for a directory in use.
-func Check(ctx context.Context, data string) (broken []string, err error) {
-	c := Config{Data: data}.withDefaults()
-	if _, err := os.Stat(c.database()); err != nil {
-		return nil, usage("no database in %s", data)
-	}
-	s, err := openState(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	return s.store.View().Check(ctx)
 }

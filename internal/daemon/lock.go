@@ -1,3 +1,5 @@
+//go:build unix
+
 package daemon
 
 import (
@@ -13,14 +15,16 @@ import (
 func lockFile(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, usage("lock data directory: %v", err)
+		return nil, usage("data directory: %v", err)
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return file, nil
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		err = usage("the data directory is in use by another process (%s)", path)
+		err = inUse(path)
+	} else {
+		err = fmt.Errorf("lock data directory: %w", err)
 	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock data directory: %w", err), file.Close())
-	}
-	return file, nil
+	return nil, errors.Join(err, file.Close())
 }

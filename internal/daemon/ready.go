@@ -1,0 +1,46 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// removeReady removes a ready file that an earlier process left: whoever waits for
+// this one must not take it for its own.
+func (s *Server) removeReady() error {
+	if s.config.ReadyFile == "" {
+		return nil
+	}
+	if err := os.Remove(s.config.ReadyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return usage("ready file: %v", err)
+	}
+	return nil
+}
+
+// writeReady tells whoever waits for it that requests are accepted. The file is
+// whole when it appears.
+func (s *Server) writeReady() (err error) {
+	if s.config.ReadyFile == "" {
+		return nil
+	}
+	data, err := json.Marshal(map[string]any{"url": s.LocalURL(), "pid": os.Getpid()})
+	if err != nil {
+		return fmt.Errorf("encode ready file: %w", err)
+	}
+	file, err := os.CreateTemp(filepath.Dir(s.config.ReadyFile), ".ready-*")
+	if err != nil {
+		return fmt.Errorf("write ready file: %w", err)
+	}
+	_, err = file.Write(append(data, '\n'))
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), s.config.ReadyFile)
+	}
+	if err != nil {
+		return fmt.Errorf("write ready file: %w", errors.Join(err, os.Remove(file.Name())))
+	}
+	return nil
+}
