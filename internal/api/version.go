@@ -11,12 +11,18 @@ import (
 // are to talk to this server as.
 const gitlabRevision = "lanyard"
 
+// versionShape is GitLab's version.
+type versionShape struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision"`
+}
+
 // version tells clients which API to expect.
 func (a *API) version(c *call) error {
 	if err := c.begin(); err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, map[string]string{"version": engine.ServerVersion, "revision": gitlabRevision})
+	return c.json(http.StatusOK, versionShape{Version: engine.ServerVersion, Revision: gitlabRevision})
 }
 
 // metadataShape is GitLab's metadata with our own build beside it.

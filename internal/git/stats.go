@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// LineStats counts the lines that changed between two commits; binary files count
-// nothing. An empty from or ZeroSHA stands for nothing: every line of to is new.
+// LineStats counts the lines that changed between two commits; binary files and
+// renames count nothing. An empty from or ZeroSHA stands for nothing: every line of
+// to is new.
 func (s *Server) LineStats(ctx context.Context, project int64, from, to string) (added, removed int, err error) {
 	if from == "" || from == ZeroSHA {
 		from = emptyTree
@@ -18,7 +19,7 @@ func (s *Server) LineStats(ctx context.Context, project int64, from, to string) 
 			return 0, 0, fmt.Errorf("count lines from %q to %q: %w", printable(from), printable(to), ErrNotExist)
 		}
 	}
-	out, err := s.run(ctx, project, nil, "diff-tree", "-r", "--numstat", "--end-of-options", from, to, "--")
+	out, err := s.run(ctx, project, nil, "diff-tree", "-r", "-M", "--numstat", "--end-of-options", from, to, "--")
 	if err != nil {
 		return 0, 0, fmt.Errorf("count lines from %s to %s: %w", from, to, err)
 	}
