@@ -174,16 +174,22 @@ func (e *Engine) ArtifactForRunner(ctx context.Context, id ci.JobID, token strin
 	if err != nil {
 		return ci.Artifact{}, err
 	}
-	if job.ProjectID != caller.Job.ProjectID {
-		project, err := e.view.Project(ctx, job.ProjectID)
-		if err != nil {
-			return ci.Artifact{}, err
-		}
-		if _, err := e.Authorize(ctx, caller, project, auth.ReadJobArtifacts); err != nil {
-			return ci.Artifact{}, err
-		}
+	if job.ProjectID == caller.Job.ProjectID {
+		return e.Archive(ctx, job)
 	}
-	return e.Archive(ctx, job)
+	project, err := e.view.Project(ctx, job.ProjectID)
+	if err != nil {
+		return ci.Artifact{}, err
+	}
+	actor, err := e.Authorize(ctx, caller, project, auth.ReadJobArtifacts)
+	if err != nil {
+		return ci.Artifact{}, err
+	}
+	artifact, err := e.Archive(ctx, job)
+	if err == nil && !auth.MayReadArtifacts(actor, project, artifact.Access) {
+		return ci.Artifact{}, ci.Forbidden("")
+	}
+	return artifact, err
 }
 
 // Archive finds the archive of a job that has not expired. Errors: ci.NotFound.

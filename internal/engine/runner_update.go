@@ -69,8 +69,12 @@ func (e *Engine) UpdateJob(ctx context.Context, id ci.JobID, token string, u Job
 	default:
 		return job.Status, ci.BadRequest("unknown state")
 	}
-	if _, err := e.traces.Finish(ctx, int64(id), u.Checksum, u.Bytes); err != nil {
+	same, err := e.traces.Finish(ctx, int64(id), u.Checksum, u.Bytes)
+	if err != nil {
 		return job.Status, fmt.Errorf("finish log of job %d: %w", id, err)
+	}
+	if !same { // it has sent all that it will: there is nothing to be done but to tell
+		e.log.WarnContext(ctx, "the log of a job differs from its runner's", "job_id", int64(id))
 	}
 	outcome := ci.Outcome{Success: u.State == "success", ExitCode: u.ExitCode}
 	if !outcome.Success {

@@ -67,8 +67,11 @@ func (e *Engine) endOthers(ctx context.Context, runner ci.RunnerID, but int64) e
 	}
 	var problems []error
 	for _, job := range held {
-		if job.ManagerID != but {
-			problems = append(problems, e.DropJob(ctx, job.ID, ci.RunnerSystemFailure))
+		if job.ManagerID == but {
+			continue
+		}
+		if err := e.DropJob(ctx, job.ID, ci.RunnerSystemFailure); ci.KindOf(err) != ci.KindConflict { // a conflict: it has ended
+			problems = append(problems, err)
 		}
 	}
 	return errors.Join(problems...)

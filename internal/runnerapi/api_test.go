@@ -389,6 +389,63 @@ func TestArtifacts(t *testing.T) {
 	expect(t, "expired", w.send("GET", path, nil, "Job-Token: "+other.token), 404, "")
 }
 
+// Artifacts of another project: as far as its job token scope and the access of the
+// artifact go.
+func TestArtifactsOfAnotherProject(t *testing.T) {
+	w := newWorld(t, "build: {script: [make], artifacts: {paths: [out]}}\nhide: {script: [make], artifacts: {paths: [out], access: none}}\n", options{})
+	_, token := w.runner(engine.RunnerSettings{})
+	w.start()
+	open, closed := w.take(token), w.take(token)
+	for _, job := range []taken{open, closed} {
+		expect(t, "upload", w.upload(job, "archive", "zip", "a.zip", []byte("zip")), 201, "")
+		w.finish(job, "success")
+	}
+	target := w.project
+	var err error
+	if w.project, err = w.engine.CreateProject(t.Context(), w.root, engine.NewProject{Path: "other"}); err != nil {
+		t.Fatal(err)
+	}
+	w.commit(oneJob)
+	job := w.takeNew(token)
+	get := func(id ci.JobID) answer {
+		return w.send("GET", fmt.Sprintf("/api/v4/jobs/%d/artifacts", id), nil, "Job-Token: "+job.token)
+	}
+	if a := get(open.id); a.status != 403 && a.status != 404 {
+		t.Errorf("not in scope: got %d", a.status)
+	}
+	if err := w.engine.AllowJobTokenOf(t.Context(), w.root, target, w.project.ID); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "in scope", get(open.id), 200, "zip")
+	expect(t, "artifact for nobody", get(closed.id), 403, "")
+}
+
+// A built-in runner that starts anew ends what the one before it was running.
+func TestBuiltInRunnerStartsAnew(t *testing.T) {
+	w := newWorld(t, "build: {script: [make], retry: 1}\n", options{})
+	token, err := w.engine.BuiltInRunner(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipeline, _ := w.start()
+	old := w.take(token)
+	expect(t, "same process", w.send("POST", "/api/v4/runners/verify", map[string]any{"token": token, "system_id": "s_test"}), 200, "")
+	if got := w.job(old.id).Status; got != ci.Running {
+		t.Errorf("same process: got %s", got)
+	}
+	expect(t, "next process", w.send("POST", "/api/v4/runners/verify", map[string]any{"token": token, "system_id": "s_next"}), 200, "")
+	if got := w.job(old.id); got.Status != ci.Failed || got.FailureReason != ci.RunnerSystemFailure {
+		t.Errorf("next process: got %s %s", got.Status, got.FailureReason)
+	}
+	if got := w.jobs(pipeline.ID)["build"]; got.ID == old.id || got.Status != ci.Pending {
+		t.Errorf("retry: got job %d, %s", got.ID, got.Status)
+	}
+	a := w.finish(old, "success")
+	expect(t, "report of the old one", a, 403, "")
+	expectHeader(t, "report of the old one", a, "Job-Status", "failed")
+	w.check()
+}
+
 func TestSecretsStayOutOfLogs(t *testing.T) {
 	w := newWorld(t, oneJob, options{})
 	_, token := w.runner(engine.RunnerSettings{})

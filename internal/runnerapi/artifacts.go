@@ -62,6 +62,7 @@ func formReader(w http.ResponseWriter, r *http.Request) (*multipart.Reader, erro
 const (
 	maxFields     = 20
 	maxFieldBytes = 8 << 10
+	maxMetadata   = 1 << 20
 )
 
 // filePart goes on to the part named file and makes parameters of the parts before
@@ -78,6 +79,9 @@ func filePart(form *multipart.Reader, p *wire.Params) (*multipart.Part, error) {
 		case part.FormName() == "file":
 			return part, nil
 		case part.FileName() != "":
+			if n, err := io.Copy(io.Discard, io.LimitReader(part, maxMetadata+1)); err != nil || n > maxMetadata {
+				return nil, ci.BadParam("file is missing")
+			}
 			continue
 		}
 		value, err := io.ReadAll(io.LimitReader(part, maxFieldBytes+1))
