@@ -99,3 +99,14 @@ func (v *View) DueScheduled(ctx context.Context, now time.Time) ([]ci.PipelineID
 		return again
 	}), err
 }
+
+// OverduePipelines lists the pipelines with a job that has been pending since before
+// queued, or that a runner still holds although its time was over before ended.
+func (v *View) OverduePipelines(ctx context.Context, queued, ended time.Time) ([]ci.PipelineID, error) {
+	return list(ctx, v, "overdue pipelines", scanInto[ci.PipelineID], `
+		select j.pipeline_id from jobs j where j.status = 'pending' and j.queued_at < $1
+		union
+		select j.pipeline_id from jobs j
+		where `+allHeld+` and j.timeout > 0 and j.started_at + j.timeout * 1000000 < $2
+		order by 1`, micros(queued), micros(ended))
+}
