@@ -22,7 +22,7 @@ func (db *DB) Apply(ctx context.Context, c ci.Changes, running int) error {
 		a.plans = append(a.plans, text(job.Plan))
 		a.queues = append(a.queues, job.Queue().Key())
 	}
-	return db.write(ctx, fmt.Sprintf("change pipeline %d", c.Pipeline.ID), a.run)
+	return db.worded(fmt.Sprintf("change pipeline %d", c.Pipeline.ID), db.writes.apply(ctx, a))
 }
 
 // application is Changes in the form that the writer needs.

@@ -19,7 +19,7 @@ func scanArtifact(s scanner, a *ci.Artifact) error {
 // job has one of the same type, and ci.NoRecord() when the job is gone.
 func (db *DB) AddArtifact(ctx context.Context, a ci.Artifact, expiresAt time.Time) (ci.Artifact, error) {
 	now := micros(db.now())
-	err := db.write(ctx, fmt.Sprintf("add artifact of job %d", a.JobID), func(tx *Tx) error {
+	err := db.quick(ctx, fmt.Sprintf("add artifact of job %d", a.JobID), func(tx *Tx) error {
 		err := tx.Row([]any{&a.ID}, `
 			insert into artifacts (job_id, project_id, type, format, name, size, sha256, blob_key, access, expire_in, created_at)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning id`,
@@ -129,7 +129,7 @@ func removeArtifacts(tx *Tx, job ci.JobID, now int64) ([]ci.Artifact, error) {
 
 // KeepArtifacts takes the expiry away from a job's artifacts.
 func (db *DB) KeepArtifacts(ctx context.Context, job ci.JobID) error {
-	return db.write(ctx, fmt.Sprintf("keep artifacts of job %d", job), func(tx *Tx) error {
+	return db.quick(ctx, fmt.Sprintf("keep artifacts of job %d", job), func(tx *Tx) error {
 		return tx.must(`update jobs set artifacts_expire_at = 0 where id = $1`, job)
 	})
 }
@@ -137,7 +137,7 @@ func (db *DB) KeepArtifacts(ctx context.Context, job ci.JobID) error {
 // ExpireArtifacts lets the artifacts of a project expire at a time, unless they are
 // to be kept.
 func (db *DB) ExpireArtifacts(ctx context.Context, project ci.ProjectID, when time.Time) error {
-	return db.write(ctx, fmt.Sprintf("expire artifacts of project %d", project), func(tx *Tx) error {
+	return db.quick(ctx, fmt.Sprintf("expire artifacts of project %d", project), func(tx *Tx) error {
 		return tx.exec(`update jobs set artifacts_expire_at = $2 where project_id = $1 and artifacts_expire_at > $2`, project, micros(when))
 	})
 }

@@ -1,33 +1,26 @@
 package store
 
 import (
-	"errors"
-	"net/url"
 	"strings"
 
 	"github.com/pressly/goose/v3"
-	"modernc.org/sqlite" // registers the driver "sqlite"
-	sqlitelib "modernc.org/sqlite/lib"
 )
 
 // A dialect lists every difference between the databases. All other SQL is one
-// text with $n parameters that runs on each of them. Queries may hold these
-// tokens, which expand replaces when a statement is prepared:
+// text with $n parameters that runs on each of them, but for the few hot paths
+// that have a text of their own. Queries may hold these tokens, which expand
+// replaces:
 //
-//	{ints $1}      the integers of a JSON array, as a sub-select for "in"
-//	{texts $1}     the same for texts
+//	{ints $1}      the integers of an intList, as a sub-select for "in"
+//	{texts $1}     the same for texts of a textList
 //	{skip locked}  after a sub-select that claims a row
 //	{now}          the database's own clock in microseconds since 1970
 type dialect struct {
 	name        string
 	goose       goose.Dialect
-	identity    string // type of an id column, for $id in migrations
-	tokens      *strings.Replacer
-	tableExists string // counts the tables named $1
-	insertSpecs string // $1: JSON array of [index, body], $2: digests, one after the other, $3: bytes of one digest
-	insertJobs  string // $1 to $5: what all jobs share, $6: JSON array of jobRow, $7, $8: as above
-	writerDSN   func(path, synchronous string) string
-	readerDSN   func(path string) string
+	schema      *strings.Replacer // words of the migrations
+	tokens      map[string]string // what a token's first word stands for; @ is the rest of the token
+	tableExists string            // counts the tables named $1
 	violation   func(error) (kind violation, rule string)
 }
 
@@ -38,68 +31,25 @@ const (
 	noViolation violation = iota
 	uniqueViolation
 	foreignKeyViolation
+	textViolation // a text that the database cannot hold
 )
 
 // expand puts the dialect's words in place of the tokens.
-func (d *dialect) expand(query string) string { return d.tokens.Replace(query) }
-
-var sqliteDialect = &dialect{
-	name:     "sqlite",
-	goose:    goose.DialectSQLite3,
-	identity: "integer primary key autoincrement",
-	tokens: strings.NewReplacer(
-		"{ints ", "(select value from json_each(",
-		"{texts ", "(select value from json_each(",
-		"{skip locked}", "",
-		"{now}", "cast(unixepoch('subsec') * 1000000 as integer)",
-		"}", "))",
-	),
-	tableExists: `select count(*) from sqlite_master where type = 'table' and name = $1`,
-	insertSpecs: `
-		insert into specs (digest, body)
-		select substr($2, 1 + $3 * (value ->> 0), $3), value ->> 1
-		from jsonb_each($1) where true
-		on conflict (digest) do nothing`,
-	insertJobs: `
-		insert into jobs (pipeline_id, project_id, created_at, user_id, protected, spec_digest,
-			name, stage, stage_index, status, plan, allow_failure, queue, timeout,
-			queued_at, finished_at, scheduled_at, failure_reason)
-		select $1, $2, $3, $4, $5, substr($7, 1 + $8 * (value ->> 0), $8),
-			value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
-			value ->> 9, value ->> 10, value ->> 11, value ->> 12
-		from jsonb_each($6)`,
-	writerDSN: func(path, synchronous string) string {
-		return sqliteDSN(path, "busy_timeout(5000)", "foreign_keys(1)", "journal_mode(wal)", "journal_size_limit(67108864)",
-			"synchronous("+synchronous+")", "cache_size(-16000)", "temp_store(memory)") + "&_txlock=immediate"
-	},
-	readerDSN: func(path string) string {
-		return sqliteDSN(path, "busy_timeout(5000)", "query_only(1)", "cache_size(-8000)", "temp_store(memory)")
-	},
-	violation: sqliteViolation,
-}
-
-// sqliteDSN spells a data source name for modernc.org/sqlite, which ignores
-// options in another driver's spelling without a word; OpenWriter therefore
-// reads the important ones back.
-func sqliteDSN(path string, pragmas ...string) string {
-	query := url.Values{"_pragma": pragmas}
-	return (&url.URL{Scheme: "file", OmitHost: true, Path: path}).String() + "?" + query.Encode()
-}
-
-func sqliteViolation(err error) (violation, string) {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return noViolation, ""
+func (d *dialect) expand(query string) string {
+	before, rest, found := strings.Cut(query, "{")
+	if !found {
+		return query
 	}
-	switch e.Code() {
-	case sqlitelib.SQLITE_CONSTRAINT_UNIQUE, sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY:
-		_, rule, _ := strings.Cut(e.Error(), "UNIQUE constraint failed: ")
-		rule, _, _ = strings.Cut(rule, " (")
-		return uniqueViolation, rule
-	case sqlitelib.SQLITE_CONSTRAINT_FOREIGNKEY:
-		return foreignKeyViolation, ""
+	var b strings.Builder
+	for found {
+		b.WriteString(before)
+		token, after, _ := strings.Cut(rest, "}")
+		word, argument, _ := strings.Cut(token, " ")
+		b.WriteString(strings.ReplaceAll(d.tokens[word], "@", argument))
+		before, rest, found = strings.Cut(after, "{")
 	}
-	return noViolation, ""
+	b.WriteString(before)
+	return b.String()
 }
 
 // fields gives the caller's word for each unique rule, under the name that a
@@ -119,6 +69,20 @@ var fields = map[string]string{
 	"artifacts.job_id, artifacts.type":    "type",
 	"protections.project_id, protections.tag, protections.pattern": "pattern",
 	"members.user_id, members.project_id, members.namespace_id":    "user_id",
+
+	"users_username":                         "username",
+	"users_email":                            "email",
+	"namespaces_full_path":                   "path",
+	"projects_full_path":                     "path",
+	"access_tokens_digest_key":               "token",
+	"triggers_digest_key":                    "token",
+	"runners_digest_key":                     "token",
+	"jobs_token":                             "token",
+	"pipelines_uid_key":                      "uid",
+	"pipelines_project_id_iid_key":           "iid",
+	"artifacts_job_id_type_key":              "type",
+	"protections_project_id_tag_pattern_key": "pattern",
+	"members_pkey":                           "user_id",
 }
 
 // taken turns a broken unique rule into *Taken and leaves every other error.

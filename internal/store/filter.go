@@ -69,8 +69,8 @@ func rows[T any](ctx context.Context, v *View, noun string, scan func(scanner, *
 	return list(ctx, v, noun, scan, query, q.args...)
 }
 
-// contains is a like pattern, in lower case, for texts with this part; it needs
+// contains is a like pattern, folded, for texts with this part; it needs
 // escape '\'.
 func contains(part string) string {
-	return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(part)) + "%"
+	return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(folded(part)) + "%"
 }

@@ -153,8 +153,8 @@ func (db *DB) DeleteGroup(ctx context.Context, id ci.NamespaceID) error {
 	})
 }
 
-// deleteGroups removes empty groups; groups is a JSON array of ids.
-func deleteGroups(tx *Tx, groups string) error {
+// deleteGroups removes empty groups.
+func deleteGroups(tx *Tx, groups intList) error {
 	var projects int
 	err := tx.Row([]any{&projects}, `select count(*) from projects where namespace_id in {ints $1}`, groups)
 	if err != nil {

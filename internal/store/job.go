@@ -109,7 +109,7 @@ func (v *View) Spec(ctx context.Context, digest []byte) ([]byte, error) {
 
 // TouchJob records that the runner of a job was heard of.
 func (db *DB) TouchJob(ctx context.Context, id ci.JobID, when time.Time) error {
-	return db.write(ctx, fmt.Sprintf("touch job %d", id), func(tx *Tx) error {
+	return db.quick(ctx, fmt.Sprintf("touch job %d", id), func(tx *Tx) error {
 		return tx.must(`update jobs set contacted_at = $2 where id = $1`, id, micros(when))
 	})
 }

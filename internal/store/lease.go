@@ -10,7 +10,7 @@ import (
 // clock, and reports whether holder has it now. Another's lease can be taken once
 // it has run out. A dur of zero gives the holder's own lease back.
 func (db *DB) Lease(ctx context.Context, name, holder string, dur time.Duration) (held bool, err error) {
-	err = db.write(ctx, fmt.Sprintf("lease %q", name), func(tx *Tx) error {
+	err = db.quick(ctx, fmt.Sprintf("lease %q", name), func(tx *Tx) error {
 		n, err := tx.Exec(`
 			insert into leases (name, holder, until) values ($1, $2, {now} + $3)
 			on conflict (name) do update set holder = excluded.holder, until = excluded.until

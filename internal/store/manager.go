@@ -24,7 +24,7 @@ func scanManager(s scanner, m *ci.RunnerManager) error {
 // gone.
 func (db *DB) ContactRunner(ctx context.Context, m ci.RunnerManager, when time.Time) (manager ci.RunnerManager, isNew bool, err error) {
 	now := micros(when)
-	err = db.write(ctx, fmt.Sprintf("contact runner %d", m.RunnerID), func(tx *Tx) error {
+	err = db.quick(ctx, fmt.Sprintf("contact runner %d", m.RunnerID), func(tx *Tx) error {
 		if err := tx.must(`update runners set contacted_at = $2 where id = $1`, m.RunnerID, now); err != nil {
 			return err
 		}

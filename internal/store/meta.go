@@ -14,7 +14,7 @@ func (v *View) Meta(ctx context.Context, key string) (string, error) {
 
 // SetMeta writes a value.
 func (db *DB) SetMeta(ctx context.Context, key, value string) error {
-	return db.write(ctx, fmt.Sprintf("set meta %q", key), func(tx *Tx) error {
+	return db.quick(ctx, fmt.Sprintf("set meta %q", key), func(tx *Tx) error {
 		return tx.exec(`
 			insert into meta (key, value) values ($1, $2)
 			on conflict (key) do update set value = excluded.value`, key, value)
@@ -24,7 +24,7 @@ func (db *DB) SetMeta(ctx context.Context, key, value string) error {
 // SetMetaOnce writes a value unless there is one, and returns the one that stands:
 // of several callers at once, all get the same.
 func (db *DB) SetMetaOnce(ctx context.Context, key, value string) (stands string, err error) {
-	err = db.write(ctx, fmt.Sprintf("set meta %q", key), func(tx *Tx) error {
+	err = db.quick(ctx, fmt.Sprintf("set meta %q", key), func(tx *Tx) error {
 		if err := tx.exec(`insert into meta (key, value) values ($1, $2) on conflict (key) do nothing`, key, value); err != nil {
 			return err
 		}

@@ -20,20 +20,25 @@ var migrations embed.FS
 // versionTable is where goose records which migrations ran.
 const versionTable = "goose_db_version"
 
-// migrate brings the schema up to date under a lock that other processes respect.
-func migrate(ctx context.Context, c Config, d *dialect) error {
+// migrateSQLite is migrate for a file, under a lock that other processes respect.
+func migrateSQLite(ctx context.Context, c Config) error {
 	unlock, err := lockMigration(ctx, c.Path+"-migrate")
 	if err != nil {
 		return fmt.Errorf("lock: %w", err)
 	}
 	defer unlock()
-	pool, err := sql.Open("sqlite", d.writerDSN(c.Path, "full"))
+	pool, err := sql.Open("sqlite", writerDSN(c.Path, "full"))
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
 	pool.SetMaxOpenConns(1)
-	provider, err := newProvider(pool, d)
+	return migrate(ctx, pool, sqliteDialect, c.Logger)
+}
+
+// migrate brings the schema up to date.
+func migrate(ctx context.Context, pool *sql.DB, d *dialect, logger *slog.Logger, options ...goose.ProviderOption) error {
+	provider, err := newProvider(pool, d, options)
 	if err != nil {
 		return err
 	}
@@ -46,19 +51,19 @@ func migrate(ctx context.Context, c Config, d *dialect) error {
 		return err
 	}
 	for _, r := range results {
-		c.Logger.Info("schema migrated", "version", r.Source.Version, "duration", r.Duration)
+		logger.Info("schema migrated", "version", r.Source.Version, "duration", r.Duration)
 	}
 	return nil
 }
 
 // newProvider gives goose the migrations in the words of the dialect.
-func newProvider(pool *sql.DB, d *dialect) (*goose.Provider, error) {
+func newProvider(pool *sql.DB, d *dialect, options []goose.ProviderOption) (*goose.Provider, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(d.goose, pool, schema{files, d.identity},
-		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler)))
+	return goose.NewProvider(d.goose, pool, schema{files, d.schema}, append(options,
+		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true), goose.WithSlog(slog.New(slog.DiscardHandler)))...)
 }
 
 // checkSchema reports whether the schema is current, and refuses a newer one.
@@ -100,10 +105,10 @@ func lockMigration(ctx context.Context, path string) (unlock func(), err error) 
 	return func() { pool.Close() }, nil
 }
 
-// schema is the directory of migrations with $id replaced.
+// schema is the directory of migrations in the words of a dialect.
 type schema struct {
-	files    fs.FS
-	identity string
+	files fs.FS
+	words *strings.Replacer
 }
 
 // Open implements fs.FS.
@@ -121,7 +126,7 @@ func (s schema) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &migration{strings.NewReader(strings.ReplaceAll(string(data), "$id", s.identity)), info}, nil
+	return &migration{strings.NewReader(s.words.Replace(string(data))), info}, nil
 }
 
 // migration is one file of the schema.

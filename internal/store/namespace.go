@@ -28,12 +28,12 @@ func insertNamespace(tx *Tx, n *ci.Namespace) error {
 // noProjectAt refuses, with *Taken, a full path that a project has: projects and
 // namespaces share one address space, which no index of one table can see.
 func noProjectAt(tx *Tx, fullPath string) error {
-	return notAt(tx, `select count(*) from projects where lower(full_path) = lower($1)`, fullPath)
+	return notAt(tx, `select count(*) from projects where lower(full_path) = $1`, folded(fullPath))
 }
 
 // noNamespaceAt is noProjectAt the other way round.
 func noNamespaceAt(tx *Tx, fullPath string) error {
-	return notAt(tx, `select count(*) from namespaces where lower(full_path) = lower($1)`, fullPath)
+	return notAt(tx, `select count(*) from namespaces where lower(full_path) = $1`, folded(fullPath))
 }
 
 func notAt(tx *Tx, count, fullPath string) error {
@@ -70,7 +70,7 @@ func (v *View) Namespace(ctx context.Context, id ci.NamespaceID) (ci.Namespace, 
 // NamespaceByPath reads the namespace with this full path, in any case.
 func (v *View) NamespaceByPath(ctx context.Context, fullPath string) (ci.Namespace, error) {
 	return one(ctx, v, "namespace", scanNamespace,
-		`select `+namespaceColumns+` from namespaces n where lower(n.full_path) = lower($1)`, fullPath)
+		`select `+namespaceColumns+` from namespaces n where lower(n.full_path) = $1`, folded(fullPath))
 }
 
 // memberOf gives the namespaces in which a user has a role or a higher one: the

@@ -65,7 +65,7 @@ func (f *PipelineFilter) where() (*filter, error) {
 		{`p.ref = $`, f.Ref},
 		{`p.sha = $`, f.SHA},
 		{`p.name = $`, f.Name},
-		{`p.user_id = (select u.id from users u where lower(u.username) = lower($))`, f.Username},
+		{`p.user_id = (select u.id from users u where lower(u.username) = $)`, folded(f.Username)},
 	} {
 		if c.value != "" {
 			q.and(c.condition, c.value)

@@ -49,7 +49,7 @@ func (db *DB) CreateProject(ctx context.Context, p ci.Project, owner *ci.Member)
 				return err
 			}
 		}
-		if err := tx.exec(`delete from redirects where path = lower($1)`, p.FullPath); err != nil || owner == nil {
+		if err := tx.exec(`delete from redirects where path = $1`, folded(p.FullPath)); err != nil || owner == nil {
 			return err
 		}
 		member := *owner
@@ -83,12 +83,12 @@ func (db *DB) UpdateProject(ctx context.Context, p ci.Project) error {
 			return err
 		}
 		err = tx.exec(`
-			insert into redirects (path, project_id) values (lower($1), $2)
-			on conflict (path) do update set project_id = excluded.project_id`, old, p.ID)
+			insert into redirects (path, project_id) values ($1, $2)
+			on conflict (path) do update set project_id = excluded.project_id`, folded(old), p.ID)
 		if err != nil {
 			return err
 		}
-		return tx.exec(`delete from redirects where path = lower($1)`, p.FullPath)
+		return tx.exec(`delete from redirects where path = $1`, folded(p.FullPath))
 	})
 }
 
@@ -100,14 +100,14 @@ func (v *View) Project(ctx context.Context, id ci.ProjectID) (ci.Project, error)
 // ProjectByPath reads the project with this full path, in any case.
 func (v *View) ProjectByPath(ctx context.Context, fullPath string) (ci.Project, error) {
 	return one(ctx, v, "project", scanProject,
-		`select `+projectColumns+` from `+projectTables+` where lower(p.full_path) = lower($1)`, fullPath)
+		`select `+projectColumns+` from `+projectTables+` where lower(p.full_path) = $1`, folded(fullPath))
 }
 
 // Redirected reads the project that had this full path before, in any case.
 func (v *View) Redirected(ctx context.Context, path string) (ci.Project, error) {
 	return one(ctx, v, "project", scanProject, `
 		select `+projectColumns+` from `+projectTables+` join redirects r on r.project_id = p.id
-		where r.path = lower($1)`, path)
+		where r.path = $1`, folded(path))
 }
 
 // ProjectIDs lists all projects.

@@ -12,7 +12,7 @@ func scanRef(s scanner, r *ci.Ref) error { return s.Scan(&r.ProjectID, &r.Name, 
 // SetRefs writes the refs that a push changed and forgets those it removed, by
 // full name. Removing a ref that is not there is no error.
 func (db *DB) SetRefs(ctx context.Context, project ci.ProjectID, set []ci.Ref, removed []string) error {
-	return db.write(ctx, fmt.Sprintf("set refs of project %d", project), func(tx *Tx) error {
+	return db.quick(ctx, fmt.Sprintf("set refs of project %d", project), func(tx *Tx) error {
 		return setRefs(tx, project, set, removed)
 	})
 }

@@ -211,7 +211,7 @@ func (v *View) RunnerJobs(ctx context.Context, f RunnerJobFilter) ([]ci.Job, int
 		q.and(`j.manager_id = $`, f.ManagerID)
 	}
 	if len(f.Statuses) > 0 {
-		q.and(`j.status in {texts $}`, text(f.Statuses))
+		q.and(`j.status in {texts $}`, words(f.Statuses))
 	}
 	if f.ProjectIDs != nil {
 		q.and(`j.project_id in {ints $}`, integers(f.ProjectIDs))

@@ -3,9 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -161,12 +163,46 @@ func texts(values []string) string {
 	return text(values)
 }
 
-// integers gives the JSON form of a list of ids, for {ints $n}.
-func integers[T ~int64](values []T) string {
-	if len(values) == 0 {
-		return "[]"
+// An intList is an argument for {ints $n}: PostgreSQL gets an array, SQLite the
+// JSON of one.
+type intList []int64
+
+// Value implements driver.Valuer, for SQLite.
+func (l intList) Value() (driver.Value, error) { return text([]int64(l)), nil }
+
+// integers gives the argument for a list of ids.
+func integers[T ~int64](values []T) intList {
+	list := make(intList, len(values))
+	for i, value := range values {
+		list[i] = int64(value)
 	}
-	return text(values)
+	return list
+}
+
+// A textList is an argument for {texts $n}, as intList is for {ints $n}.
+type textList []string
+
+// Value implements driver.Valuer, for SQLite.
+func (l textList) Value() (driver.Value, error) { return text([]string(l)), nil }
+
+// words gives the argument for a list of texts.
+func words[T ~string](values []T) textList {
+	list := make(textList, len(values))
+	for i, value := range values {
+		list[i] = string(value)
+	}
+	return list
+}
+
+// folded is how names that differ in case only are compared: as lower does in both
+// databases, which leaves all but A to Z alone.
+func folded(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r - 'A' + 'a'
+		}
+		return r
+	}, s)
 }
 
 // bytesOrNull binds nil as null.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"runtime"
 	"time"
 
@@ -15,30 +13,59 @@ import (
 
 // Config says which database to open, and how.
 type Config struct {
-	Path      string             // SQLite file; its directory exists
+	Path      string             // SQLite file; its directory exists. Unused with a URL
+	URL       string             // PostgreSQL: postgres://…, version 14 or newer; a secret. Empty: SQLite
 	Now       ci.Clock           // default time.Now
 	Logger    *slog.Logger       // default: none
-	ReadConns int                // connections that read; default NumCPU+2
+	ReadConns int                // connections that read; default NumCPU+2, for PostgreSQL at least 12
 	Statement func(query string) // called before each statement, from many goroutines; for tests and metrics; default: none
 }
 
 // A DB writes. Only the engine has it; whoever only reads gets View. All methods
 // may be called at once; a write returns when it is durable.
 //
-// Every write takes a context that withdraws it only as long as it is queued.
+// Every write takes a context that withdraws it only as long as it has not begun.
 type DB struct {
-	writer  *Writer
+	writes  writes
 	view    *View
 	dialect *dialect
 	now     ci.Clock
 	specs   knownSpecs
 }
 
-// Open opens the database, brings its schema up to date and starts the writer.
+// writes is how a database takes them: SQLite through one Writer, PostgreSQL
+// through a pool.
+type writes interface {
+	// do runs fn in a transaction. It may run fn again, from its beginning, when the
+	// database could not keep what it did apart from what others did.
+	do(ctx context.Context, level isolation, fn func(*Tx) error) error
+	// create writes a pipeline and fills in its ids. specs says whether its
+	// specifications are to be written too; errSpecs, that they had to be.
+	create(ctx context.Context, c *creation, specs bool) error
+	// apply writes changes, or nothing and ErrMoved.
+	apply(ctx context.Context, a *application) error
+	checkpoint(ctx context.Context) error
+	close() error
+}
+
+// isolation says how much of what others do a transaction on PostgreSQL may see
+// between its statements. On SQLite there is always nobody else.
+type isolation int
+
+const (
+	// serializable is as if nobody else was there: for all that reads before it
+	// writes.
+	serializable isolation = iota
+	// committed sees what others have committed: for single statements, and for those
+	// that first take the one row which all who change the same have to take.
+	committed
+)
+
+// Open opens the database, brings its schema up to date and starts what writes.
 // It returns an error that matches ErrNewer, a *NewerError, when a newer version
 // of the program wrote the database, and leaves it alone then.
 func Open(ctx context.Context, c Config) (*DB, error) {
-	if c.Path == "" {
+	if c.Path == "" && c.URL == "" {
 		return nil, errors.New("open database: no path")
 	}
 	if c.Now == nil {
@@ -49,37 +76,14 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	if c.ReadConns <= 0 {
 		c.ReadConns = runtime.NumCPU() + 2
+		if c.URL != "" {
+			c.ReadConns = max(c.ReadConns, 12)
+		}
 	}
-	if err := private(c.Path); err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+	if c.URL != "" {
+		return openPostgres(ctx, c)
 	}
-	if err := migrate(ctx, c, sqliteDialect); err != nil {
-		return nil, fmt.Errorf("migrate %s: %w", c.Path, err)
-	}
-	writer, err := OpenWriter(ctx, WriterConfig{Path: c.Path, Synchronous: "full", Statement: c.Statement})
-	if err != nil {
-		return nil, err
-	}
-	view, err := openView(ctx, c)
-	if err != nil {
-		return nil, errors.Join(err, writer.Close())
-	}
-	return &DB{writer: writer, view: view, dialect: sqliteDialect, now: c.Now}, nil
-}
-
-// private makes an empty file that only this account may read, so that SQLite
-// does not make one that others may. The files beside it copy its mode. A file
-// that is there is not opened: closing it would drop the locks that another
-// connection of this process holds.
-func private(path string) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return file.Close()
+	return openSQLite(ctx, c)
 }
 
 // View gives the reading side.
@@ -88,22 +92,38 @@ func (db *DB) View() *View { return db.view }
 // Close lets the queued writes finish and closes both sides. Later writes return
 // ErrClosed.
 func (db *DB) Close() error {
-	return errors.Join(db.view.close(), db.writer.Close())
+	return errors.Join(db.view.close(), db.writes.close())
 }
 
-// Checkpoint moves what is in the write-ahead log into the database file as far
-// as readers allow. Call it when the server is idle.
-func (db *DB) Checkpoint(ctx context.Context) error { return db.writer.Checkpoint(ctx) }
+// Checkpoint moves what is in SQLite's write-ahead log into the database file as
+// far as readers allow. Call it when the server is idle. PostgreSQL does this by
+// itself.
+func (db *DB) Checkpoint(ctx context.Context) error { return db.writes.checkpoint(ctx) }
 
-// write runs fn in the writer and words a broken rule of the schema: a unique one
-// becomes *Taken, a missing parent row ci.NoRecord().
+// write runs fn in a transaction of its own, alone.
 func (db *DB) write(ctx context.Context, words string, fn func(*Tx) error) error {
-	err := db.writer.Do(ctx, fn)
+	return db.worded(words, db.writes.do(ctx, serializable, fn))
+}
+
+// quick is write for what needs no more than committed.
+func (db *DB) quick(ctx context.Context, words string, fn func(*Tx) error) error {
+	return db.worded(words, db.writes.do(ctx, committed, fn))
+}
+
+// worded adds the words of the call to an error, and words a broken rule of the
+// schema: a unique one becomes *Taken, a missing parent row ci.NoRecord().
+func (db *DB) worded(words string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if db.dialect.orphan(err) {
-		return fmt.Errorf("%s: %w", words, errors.Join(ci.NoRecord(), err))
+	switch kind, _ := db.dialect.violation(err); kind {
+	case foreignKeyViolation:
+		err = errors.Join(ci.NoRecord(), err)
+	case textViolation:
+		err = errors.Join(ci.BadRequest("text holds bytes that are not UTF-8, or a zero byte"), err)
+	case uniqueViolation:
+		err = db.dialect.taken(err)
+	case noViolation:
 	}
-	return fmt.Errorf("%s: %w", words, db.dialect.taken(err))
+	return fmt.Errorf("%s: %w", words, err)
 }

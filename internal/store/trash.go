@@ -34,14 +34,13 @@ func (v *View) Trash(ctx context.Context, limit int) ([]Trash, error) {
 // EmptyTrash forgets rows whose things are removed.
 func (db *DB) EmptyTrash(ctx context.Context, ids []int64) error {
 	list := integers(ids)
-	return db.write(ctx, "empty trash", func(tx *Tx) error {
+	return db.quick(ctx, "empty trash", func(tx *Tx) error {
 		return tx.exec(`delete from trash where id in {ints $1}`, list)
 	})
 }
 
-// trashPipelines moves the blobs and logs of pipelines to the trash; pipelines is
-// a JSON array of ids.
-func trashPipelines(tx *Tx, pipelines string, now int64) error {
+// trashPipelines moves the blobs and logs of pipelines to the trash.
+func trashPipelines(tx *Tx, pipelines intList, now int64) error {
 	err := tx.exec(`
 		insert into trash (kind, key, created_at)
 		select $2, a.blob_key, $3 from jobs j join artifacts a on a.job_id = j.id
@@ -55,7 +54,7 @@ func trashPipelines(tx *Tx, pipelines string, now int64) error {
 }
 
 // deletePipelines removes pipelines with all their rows.
-func deletePipelines(tx *Tx, pipelines string, now int64) (int64, error) {
+func deletePipelines(tx *Tx, pipelines intList, now int64) (int64, error) {
 	if err := trashPipelines(tx, pipelines, now); err != nil {
 		return 0, err
 	}

@@ -71,7 +71,7 @@ func (db *DB) DeleteTrigger(ctx context.Context, project ci.ProjectID, id ci.Tri
 // before a time, and returns how many there were.
 func (db *DB) PruneTriggers(ctx context.Context, before time.Time, limit int) (int, error) {
 	var n int64
-	err := db.write(ctx, "prune expired triggers", func(tx *Tx) (err error) {
+	err := db.quick(ctx, "prune expired triggers", func(tx *Tx) (err error) {
 		n, err = tx.Exec(`
 			delete from triggers where id in (
 				select id from triggers

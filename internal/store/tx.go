@@ -8,15 +8,33 @@ import (
 // A Tx is the transaction that a write runs in. It is valid only during the call
 // of the function that got it, and only in its goroutine. Query texts are
 // prepared once and kept, so they must be constants or come from a small set.
-type Tx struct{ w *Writer }
+//
+// On PostgreSQL a statement that fails is the last one: a function that gets an
+// error returns it.
+type Tx struct {
+	conn    statements
+	hook    func(query string) // called before each statement; may be nil
+	dialect *dialect
+}
+
+// statements are what runs statements in a transaction: *sql.Tx for PostgreSQL,
+// the Writer's prepared ones for SQLite.
+type statements interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// text gives a query in the dialect's words and tells the hook of it.
+func (tx *Tx) text(query string) string {
+	if tx.hook != nil {
+		tx.hook(query)
+	}
+	return tx.dialect.expand(query)
+}
 
 // Exec runs a statement and returns how many rows it changed.
 func (tx *Tx) Exec(query string, args ...any) (int64, error) {
-	stmt, err := tx.w.prepare(query)
-	if err != nil {
-		return 0, err
-	}
-	result, err := stmt.ExecContext(context.Background(), args...)
+	result, err := tx.conn.ExecContext(context.Background(), tx.text(query), args...)
 	if err != nil {
 		return 0, err
 	}
@@ -25,21 +43,17 @@ func (tx *Tx) Exec(query string, args ...any) (int64, error) {
 
 // Query runs a query. The rows must be closed before the function returns.
 func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
-	stmt, err := tx.w.prepare(query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.QueryContext(context.Background(), args...)
+	return tx.conn.QueryContext(context.Background(), tx.text(query), args...)
 }
 
 // Row runs a query and scans its only row into dest. It returns sql.ErrNoRows
 // when there is none.
 func (tx *Tx) Row(dest []any, query string, args ...any) error {
-	stmt, err := tx.w.prepare(query)
+	rows, err := tx.Query(query, args...)
 	if err != nil {
 		return err
 	}
-	return stmt.QueryRowContext(context.Background(), args...).Scan(dest...)
+	return first(rows, func(s scanner) error { return s.Scan(dest...) })
 }
 
 // exec is Exec for statements whose count of rows does not matter.

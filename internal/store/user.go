@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
 )
@@ -53,12 +52,12 @@ func (v *View) User(ctx context.Context, id ci.UserID) (ci.User, error) {
 
 // UserByName reads the account with this user name, in any case.
 func (v *View) UserByName(ctx context.Context, username string) (ci.User, error) {
-	return one(ctx, v, "user", scanUser, `select `+userColumns+` from users u where lower(u.username) = lower($1)`, username)
+	return one(ctx, v, "user", scanUser, `select `+userColumns+` from users u where lower(u.username) = $1`, folded(username))
 }
 
 // UserByEmail reads the account with this e-mail address, in any case.
 func (v *View) UserByEmail(ctx context.Context, email string) (ci.User, error) {
-	return one(ctx, v, "user", scanUser, `select `+userColumns+` from users u where lower(u.email) = lower($1)`, email)
+	return one(ctx, v, "user", scanUser, `select `+userColumns+` from users u where lower(u.email) = $1`, folded(email))
 }
 
 // UsersByID reads several accounts at once. Those that are gone are not in the map.
@@ -87,14 +86,14 @@ type UserFilter struct {
 func (v *View) Users(ctx context.Context, f UserFilter) ([]ci.User, int, error) {
 	var q filter
 	if f.Username != "" {
-		q.and(`lower(u.username) = lower($)`, f.Username)
+		q.and(`lower(u.username) = $`, folded(f.Username))
 	}
 	if f.State != "" {
 		q.and(`u.state = $`, f.State)
 	}
 	if f.Search != "" {
 		q.and(`(lower(u.username) like $ escape '\' or lower(u.name) like $ escape '\' or lower(u.email) = $)`,
-			contains(f.Search), contains(f.Search), strings.ToLower(f.Search))
+			contains(f.Search), contains(f.Search), folded(f.Search))
 	}
 	return page(ctx, v, "users", scanUser, &q, userColumns, `users u`, `u.id desc`, f.Limit, f.Offset)
 }

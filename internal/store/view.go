@@ -18,18 +18,19 @@ const maxStatements = 400
 // refuses every write through them. A read sees what was committed before it
 // began and never waits for a writer. All methods may be called at once.
 type View struct {
-	pool      *sql.DB
-	dialect   *dialect
-	now       ci.Clock
-	statement func(query string)
+	pool       *sql.DB
+	dialect    *dialect
+	now        ci.Clock
+	statement  func(query string)
+	unprepared bool // the driver keeps prepared statements itself
 
 	stmts sync.Map // query text → *sql.Stmt
 	count atomic.Int64
 }
 
-// openView opens the reading side of the file at path.
-func openView(ctx context.Context, c Config) (*View, error) {
-	pool, err := sql.Open("sqlite", sqliteDialect.readerDSN(c.Path))
+// openSQLiteView opens the reading side of a file.
+func openSQLiteView(ctx context.Context, c Config) (*View, error) {
+	pool, err := sql.Open("sqlite", readerDSN(c.Path))
 	if err != nil {
 		return nil, fmt.Errorf("open %s for reading: %w", c.Path, err)
 	}
@@ -53,6 +54,9 @@ func (v *View) close() error { return v.pool.Close() }
 // prepare returns the statement for query, prepared once, or nil when there are
 // too many already.
 func (v *View) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if v.unprepared {
+		return nil, nil
+	}
 	if stmt, ok := v.stmts.Load(query); ok {
 		return stmt.(*sql.Stmt), nil
 	}
@@ -82,9 +86,20 @@ func (v *View) query(ctx context.Context, query string, args ...any) (*sql.Rows,
 	case err != nil:
 		return nil, err
 	case stmt == nil:
-		return v.pool.QueryContext(ctx, v.dialect.expand(query), args...)
+		return v.unpreparedQuery(ctx, v.dialect.expand(query), args)
 	}
 	return stmt.QueryContext(ctx, args...)
+}
+
+// unpreparedQuery runs a query by its text, and once more when the connection that
+// it was given turned out to be lost.
+func (v *View) unpreparedQuery(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	for try := 1; ; try++ {
+		rows, err := v.pool.QueryContext(ctx, query, args...)
+		if err == nil || try == maxAttempts || !lost(err) || pause(ctx, try) != nil {
+			return rows, err
+		}
+	}
 }
 
 // row scans the only row of a query into dest; no row is ci.NoRecord().

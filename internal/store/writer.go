@@ -8,7 +8,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
-	"sync/atomic"
 )
 
 // maxGroup is how many queued writes one transaction takes at most.
@@ -22,36 +21,20 @@ type WriterConfig struct {
 }
 
 // A Writer owns the one connection that writes to a SQLite file. Its goroutine
-// takes whatever writes are queued and commits them as one transaction, so under
-// load many callers share the cost of one durable commit, and a lone caller pays
-// no waiting time. It is exported for packages that keep a database file of their
-// own.
+// takes whatever writes are queued and commits them as one transaction. It is
+// exported for packages that keep a database file of their own.
 type Writer struct {
-	pool   *sql.DB
-	conn   *sql.Conn
-	config WriterConfig
-	expand func(string) string
-
-	queue   chan *write
-	stop    chan struct{} // closed by Close: take no more
-	stopped chan struct{} // closed when the goroutine has ended
+	*groupQueue[func(*Tx) error]
+	pool    *sql.DB
+	conn    *sql.Conn
+	config  WriterConfig
 	closing func() error
 
 	stmts map[string]*sql.Stmt // used only in the run goroutine
 }
 
-// A write waits in the queue of a Writer.
-type write struct {
-	fn    func(*Tx) error
-	state atomic.Int32 // queued, then begun or withdrawn
-	done  chan error   // buffered: the writer never waits for a caller
-}
-
-const (
-	queued int32 = iota
-	begun
-	withdrawn
-)
+// write is one that waits in the queue of a Writer.
+type write = entry[func(*Tx) error]
 
 // OpenWriter opens the file, creating it if need be, and starts the goroutine.
 // It fails when the connection does not have the properties that the rest rests
@@ -60,7 +43,7 @@ func OpenWriter(ctx context.Context, c WriterConfig) (*Writer, error) {
 	if c.Synchronous == "" {
 		c.Synchronous = "full"
 	}
-	pool, err := sql.Open("sqlite", sqliteDialect.writerDSN(c.Path, c.Synchronous))
+	pool, err := sql.Open("sqlite", writerDSN(c.Path, c.Synchronous))
 	if err != nil {
 		return nil, fmt.Errorf("open %s for writing: %w", c.Path, err)
 	}
@@ -71,9 +54,7 @@ func OpenWriter(ctx context.Context, c WriterConfig) (*Writer, error) {
 		return nil, fmt.Errorf("open %s for writing: %w", c.Path, err)
 	}
 	w := &Writer{
-		pool: pool, conn: conn, config: c, expand: sqliteDialect.expand,
-		queue: make(chan *write, maxGroup), stop: make(chan struct{}), stopped: make(chan struct{}),
-		stmts: map[string]*sql.Stmt{},
+		groupQueue: newGroupQueue[func(*Tx) error](maxGroup), pool: pool, conn: conn, config: c, stmts: map[string]*sql.Stmt{},
 	}
 	if err := w.assert(ctx); err != nil {
 		conn.Close()
@@ -81,7 +62,7 @@ func OpenWriter(ctx context.Context, c WriterConfig) (*Writer, error) {
 		return nil, fmt.Errorf("open %s for writing: %w", c.Path, err)
 	}
 	w.closing = sync.OnceValue(w.close)
-	go w.run()
+	go w.run(w.commit, w.release)
 	return w, nil
 }
 
@@ -113,44 +94,14 @@ func (w *Writer) assert(ctx context.Context) error {
 // writer's goroutine and must only execute SQL: everything that can be computed
 // before is computed before. An error that matches ErrUnknown means that the
 // commit itself failed.
-func (w *Writer) Do(ctx context.Context, fn func(*Tx) error) error {
-	select {
-	case <-w.stop: // before the queue, which may have room
-		return ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
-	default:
-	}
-	wr := &write{fn: fn, done: make(chan error, 1)}
-	select {
-	case w.queue <- wr:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-w.stop:
-		return ErrClosed
-	}
-	select {
-	case err := <-wr.done:
-		return err
-	case <-ctx.Done():
-		if wr.state.CompareAndSwap(queued, withdrawn) {
-			return ctx.Err()
-		}
-	case <-w.stopped:
-		if wr.state.CompareAndSwap(queued, withdrawn) {
-			return ErrClosed
-		}
-	}
-	return <-wr.done
-}
+func (w *Writer) Do(ctx context.Context, fn func(*Tx) error) error { return w.put(ctx, fn) }
 
 // Close lets the queued writes finish, then moves the log into the database file
 // and closes it. Writes that come later get ErrClosed. It may be called again.
 func (w *Writer) Close() error { return w.closing() }
 
 func (w *Writer) close() error {
-	close(w.stop)
-	<-w.stopped
+	w.groupQueue.close()
 	_, checkpoint := w.pool.Exec("pragma wal_checkpoint(truncate)")
 	return errors.Join(checkpoint, w.pool.Close())
 }
@@ -164,25 +115,6 @@ func (w *Writer) Checkpoint(ctx context.Context) error {
 	return nil
 }
 
-// run is the goroutine that owns the connection.
-func (w *Writer) run() {
-	defer close(w.stopped)
-	defer w.release()
-	group := make([]*write, 0, maxGroup)
-	for {
-		select {
-		case first := <-w.queue:
-			group = w.take(append(group[:0], first))
-			w.commit(group)
-		case <-w.stop:
-			for group = w.take(group[:0]); len(group) > 0; group = w.take(group[:0]) {
-				w.commit(group)
-			}
-			return
-		}
-	}
-}
-
 // release gives the connection back to the pool.
 func (w *Writer) release() {
 	for _, stmt := range w.stmts {
@@ -191,35 +123,13 @@ func (w *Writer) release() {
 	w.conn.Close()
 }
 
-// take adds what is queued to group, without waiting.
-func (w *Writer) take(group []*write) []*write {
-	for len(group) < maxGroup {
-		select {
-		case wr := <-w.queue:
-			group = append(group, wr)
-		default:
-			return group
-		}
-	}
-	return group
-}
-
 // commit runs the writes of a group in one transaction and answers each of them.
 func (w *Writer) commit(group []*write) {
-	kept := group[:0]
-	for _, wr := range group {
-		if wr.state.CompareAndSwap(queued, begun) {
-			kept = append(kept, wr)
-		}
-	}
-	if len(kept) == 0 {
-		return
-	}
 	if err := w.exec("begin immediate"); err != nil {
-		answer(kept, fmt.Errorf("begin: %w", err))
+		answer(group, fmt.Errorf("begin: %w", err))
 		return
 	}
-	good := w.runGroup(kept)
+	good := w.runGroup(group)
 	if len(good) == 0 {
 		return
 	}
@@ -235,7 +145,7 @@ func (w *Writer) commit(group []*write) {
 // When none is left the transaction is over.
 func (w *Writer) runGroup(group []*write) []*write {
 	if len(group) == 1 { // no savepoint needed: the transaction is all his
-		if err := w.call(group[0].fn); err != nil {
+		if err := w.call(group[0].value); err != nil {
 			w.abandon()
 			group[0].done <- err
 			return nil
@@ -244,7 +154,7 @@ func (w *Writer) runGroup(group []*write) []*write {
 	}
 	good := make([]*write, 0, len(group))
 	for i, wr := range group {
-		failed, err := w.isolate(wr.fn)
+		failed, err := w.isolate(wr.value)
 		switch {
 		case err != nil: // the transaction is gone, and with it what ran before
 			w.abandon()
@@ -289,7 +199,7 @@ func (w *Writer) call(fn func(*Tx) error) (err error) {
 			err = fmt.Errorf("write panicked: %v\n%s", v, debug.Stack())
 		}
 	}()
-	return fn(&Tx{w: w})
+	return fn(&Tx{conn: prepared{w}, hook: w.config.Statement, dialect: sqliteDialect})
 }
 
 // abandon ends the transaction without keeping it. SQLite may have ended it by
@@ -310,34 +220,45 @@ func (w *Writer) forget() {
 	}
 }
 
-func answer(group []*write, err error) {
-	for _, wr := range group {
-		wr.done <- err
-	}
-}
-
 // exec runs a statement that has no arguments.
 func (w *Writer) exec(query string) error {
-	stmt, err := w.prepare(query)
-	if err != nil {
-		return err
+	if w.config.Statement != nil {
+		w.config.Statement(query)
 	}
-	_, err = stmt.ExecContext(context.Background())
+	_, err := prepared{w}.ExecContext(context.Background(), query)
 	return err
 }
 
 // prepare returns the statement for query, prepared once per connection.
 func (w *Writer) prepare(query string) (*sql.Stmt, error) {
-	if w.config.Statement != nil {
-		w.config.Statement(query)
-	}
 	if stmt, ok := w.stmts[query]; ok {
 		return stmt, nil
 	}
-	stmt, err := w.conn.PrepareContext(context.Background(), w.expand(query))
+	stmt, err := w.conn.PrepareContext(context.Background(), query)
 	if err != nil {
 		return nil, fmt.Errorf("prepare: %w", err)
 	}
 	w.stmts[query] = stmt
 	return stmt, nil
+}
+
+// prepared runs statements on the Writer's connection.
+type prepared struct{ *Writer }
+
+// ExecContext implements statements.
+func (p prepared) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	stmt, err := p.prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.ExecContext(ctx, args...)
+}
+
+// QueryContext implements statements.
+func (p prepared) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := p.prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
 }

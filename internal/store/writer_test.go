@@ -296,7 +296,7 @@ func TestReadDuringWrite(t *testing.T) {
 	}
 	wrote, end, done := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
-		done <- db.writer.Do(context.Background(), func(tx *Tx) error {
+		done <- db.writes.do(context.Background(), serializable, func(tx *Tx) error {
 			err := tx.exec(`update meta set value = 'new' where key = 'key'`)
 			close(wrote)
 			<-end
