@@ -249,6 +249,7 @@ func (e *Engine) changeProject(ctx context.Context, id ci.ProjectID, change func
 	if err := e.store.UpdateProject(ctx, project); err != nil {
 		return ci.Project{}, pathTaken(fmt.Errorf("update project %d: %w", id, err))
 	}
+	e.hub.WakeAll() // runners that wait may be allowed its jobs now
 	return project, nil
 }
 

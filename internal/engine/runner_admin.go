@@ -105,13 +105,13 @@ func (c Caller) administrates() bool {
 
 // apply puts the settings into a runner. Errors: ci.KindInvalid in GitLab's words.
 func (s RunnerSettings) apply(r *ci.Runner) error {
-	set(&r.Description, s.Description)
-	set(&r.Note, s.Note)
-	set(&r.Paused, s.Paused)
-	set(&r.Locked, s.Locked)
-	set(&r.RunUntagged, s.RunUntagged)
-	set(&r.RefProtected, s.RefProtected)
-	set(&r.MaximumTimeout, s.MaximumTimeout)
+	setTo(&r.Description, s.Description)
+	setTo(&r.Note, s.Note)
+	setTo(&r.Paused, s.Paused)
+	setTo(&r.Locked, s.Locked)
+	setTo(&r.RunUntagged, s.RunUntagged)
+	setTo(&r.RefProtected, s.RefProtected)
+	setTo(&r.MaximumTimeout, s.MaximumTimeout)
 	if s.Tags != nil {
 		r.Tags = slices.Compact(slices.Sorted(slices.Values(*s.Tags)))
 	}
@@ -126,13 +126,6 @@ func (s RunnerSettings) apply(r *ci.Runner) error {
 		return ci.Invalid("maintenance_note", fmt.Sprintf("is too long (maximum is %d characters)", maxRunnerNote))
 	}
 	return nil
-}
-
-// set changes a field when there is a value for it.
-func set[T any](field, value *T) {
-	if value != nil {
-		*field = *value
-	}
 }
 
 // FindRunner gives a runner that the caller may look at: those of the server to

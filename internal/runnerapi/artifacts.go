@@ -23,7 +23,7 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id := ci.JobID(p.Int("id", 0))
+	id := jobID(r, p)
 	if err := p.Err(); err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func (a *API) download(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, token := ci.JobID(p.Int("id", 0)), jobToken(r, p)
+	id, token := jobID(r, p), jobToken(r, p)
 	if err := p.Err(); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package runnerapi
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
@@ -27,7 +28,17 @@ func (a *API) runner(r *http.Request, p *wire.Params) (ci.Runner, error) {
 	if ci.KindOf(err) == ci.KindForbidden {
 		return ci.Runner{}, a.miss(r, err)
 	}
+	if err == nil {
+		wire.Annotate(r.Context(), slog.Int64("runner", int64(runner.ID)))
+	}
 	return runner, err
+}
+
+// jobID is the job that a request names.
+func jobID(r *http.Request, p *wire.Params) ci.JobID {
+	id := p.Int("id", 0)
+	wire.Annotate(r.Context(), slog.Int64("job", id))
+	return ci.JobID(id)
 }
 
 // jobToken is the token of the job that a request is about: a parameter, or the

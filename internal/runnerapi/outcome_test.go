@@ -17,16 +17,16 @@ import (
 func TestMissingDependencies(t *testing.T) {
 	const config = `
 stages: [a, b, c]
-make: {stage: a, script: [x], artifacts: {paths: [o], expire_in: 1 day}}
+make: {stage: a, script: [x], artifacts: {paths: [o], expire_in: 2 mins}}
 wait: {stage: b, script: [x], dependencies: []}
 use: {stage: c, script: [x]}
 ignore: {stage: c, script: [x], dependencies: []}
 `
 	for name, lose := range map[string]func(w *world, make ci.Job){
 		"nothing is lost": func(*world, ci.Job) {},
-		"expired":         func(w *world, _ ci.Job) { w.later(25 * time.Hour) },
+		"expired":         func(w *world, _ ci.Job) { w.later(3 * time.Minute) },
 		"expired and removed": func(w *world, _ ci.Job) {
-			w.later(25 * time.Hour)
+			w.later(3 * time.Minute)
 			w.background()
 		},
 		"erased": func(w *world, make ci.Job) {
@@ -38,7 +38,7 @@ ignore: {stage: c, script: [x], dependencies: []}
 			if _, err := w.engine.KeepArtifacts(w.t.Context(), w.root, w.project, make.ID); err != nil {
 				w.t.Fatal(err)
 			}
-			w.later(25 * time.Hour)
+			w.later(3 * time.Minute)
 			w.background()
 		},
 	} {
@@ -47,7 +47,7 @@ ignore: {stage: c, script: [x], dependencies: []}
 			_, token := w.runner(engine.RunnerSettings{})
 			pipeline, jobs := w.start()
 			first := w.take(token)
-			path := fmt.Sprintf("/api/v4/jobs/%d/artifacts?artifact_type=archive&artifact_format=zip&expire_in=1+day", first.id)
+			path := fmt.Sprintf("/api/v4/jobs/%d/artifacts?artifact_type=archive&artifact_format=zip&expire_in=2+mins", first.id)
 			body, mediaType := form("a.zip", []byte("zip"))
 			a, err := w.do(t.Context(), "POST", path, body, "Content-Type: "+mediaType, "Job-Token: "+first.token)
 			if err != nil || a.status != 201 {

@@ -118,6 +118,7 @@ func (a *API) give(w http.ResponseWriter, r *http.Request, assignment *engine.As
 		err = http.NewResponseController(w).Flush()
 	}
 	if err != nil {
+		a.log.InfoContext(ctx, "job given back: its answer did not reach the runner", "job_id", int64(id))
 		return errors.Join(err, a.takeBack(ctx, id))
 	}
 	return nil

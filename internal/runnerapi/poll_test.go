@@ -193,7 +193,7 @@ func TestWhoMayTakeAJob(t *testing.T) {
 }
 
 func TestProjectAndGroupRunners(t *testing.T) {
-	w := newWorld(t, oneJob, options{})
+	w := newWorld(t, oneJob, options{pollTime: 20 * time.Second})
 	ctx := t.Context()
 	must := func(err error) {
 		t.Helper()
@@ -240,10 +240,18 @@ func TestProjectAndGroupRunners(t *testing.T) {
 	if got := ask(ofAll); got != 204 {
 		t.Errorf("instance runner where they are off: got %d, want 204", got)
 	}
-	inside.SharedRunners = true
-	must(w.db.UpdateProject(ctx, inside))
-	if got := ask(ofAll); got != 201 {
-		t.Errorf("instance runner where they are on: got %d, want 201", got)
+	waits := make(chan int)
+	go func() {
+		a, _ := (&poller{world: w, token: ofAll, cursor: "x"}).ask(ctx)
+		waits <- a.status
+	}()
+	w.waiting(1)
+	_, err = w.engine.UpdateProject(ctx, w.root, inside, engine.ProjectChange{
+		Settings: func(s *ci.ProjectSettings) { s.SharedRunners = true },
+	})
+	must(err)
+	if got := <-waits; got != 201 {
+		t.Errorf("instance runner that waits when they are turned on: got %d, want 201", got)
 	}
 }
 

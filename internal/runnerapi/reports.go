@@ -22,7 +22,7 @@ func (a *API) updateJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, token := ci.JobID(p.Int("id", 0)), jobToken(r, p)
+	id, token := jobID(r, p), jobToken(r, p)
 	update := engine.JobUpdate{
 		State: p.String("state"), Reason: p.String("failure_reason"), ExitCode: int(p.Int("exit_code", 0)),
 		Checksum: p.String("output[checksum]"), Bytes: p.Int("output[bytesize]", 0),
@@ -51,7 +51,7 @@ func (a *API) appendLog(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id, token := ci.JobID(p.Int("id", 0)), jobToken(r, p)
+	id, token := jobID(r, p), jobToken(r, p)
 	if err := p.Err(); err != nil {
 		return err
 	}
