@@ -7,12 +7,14 @@ import (
 	"time"
 )
 
-// How long the end may take, all in all: less than the 20 s that systemd, Docker
-// and our own promise (design/interface.md) leave.
-const (
-	drainTime    = 16 * time.Second // for the runner's jobs to end and requests to be answered
-	withdrawTime = time.Second      // for requests that were told to end to do so
-)
+// endTimes are how long the end may take, all in all less than the 20 s that
+// systemd, Docker and our own promise (design/interface.md) leave.
+type endTimes struct {
+	drain    time.Duration // for the runner's jobs to end and requests to be answered
+	withdraw time.Duration // for requests that were told to end to do so
+}
+
+var defaultEnd = endTimes{drain: 16 * time.Second, withdraw: time.Second}
 
 // errStopping is why requests that outlast the drain are withdrawn.
 var errStopping = errors.New("the server is shutting down")
@@ -23,7 +25,7 @@ var errStopping = errors.New("the server is shutting down")
 func (s *Server) drain(runnerDone <-chan struct{}) error {
 	s.draining.Store(true)
 	s.config.Logger.Info("draining")
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	ctx, cancel := context.WithTimeout(context.Background(), s.end.drain)
 	defer cancel()
 	select {
 	case <-runnerDone:
@@ -35,9 +37,9 @@ func (s *Server) drain(runnerDone <-chan struct{}) error {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return wrapDrain(err)
 	}
-	s.config.Logger.Warn("some requests did not end in time and are cut", "after", drainTime)
+	s.config.Logger.Warn("some requests did not end in time and are cut", "after", s.end.drain)
 	s.withdraw(errStopping)
-	last, stop := context.WithTimeout(context.Background(), withdrawTime)
+	last, stop := context.WithTimeout(context.Background(), s.end.withdraw)
 	defer stop()
 	if err := s.http.Shutdown(last); !errors.Is(err, context.DeadlineExceeded) {
 		return wrapDrain(err)

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/netip"
 	"strconv"
 
+	"github.com/lanyard-ci/lanyard/internal/store"
 	"github.com/lanyard-ci/lanyard/internal/wire"
 )
 
@@ -52,26 +52,23 @@ func reachable(addr net.Addr) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 }
 
-// refuseOpenDoor refuses to listen to others while there is no administrator:
-// whoever came first could become it.
-func (s *Server) refuseOpenDoor(ctx context.Context) error {
-	addr, err := netip.ParseAddrPort(s.listener.Addr().String())
+// refuseOpenDoor refuses to listen to others while there is no administrator and
+// none is about to be made: whoever came first could become it.
+func refuseOpenDoor(ctx context.Context, c Config, db *store.View) error {
+	addr, err := net.ResolveTCPAddr("tcp", c.Listen)
 	if err != nil {
-		return fmt.Errorf("parse own address: %w", err)
+		return usage("%v", err)
 	}
-	if addr.Addr().IsLoopback() {
+	if addr.IP.IsLoopback() || c.RootPassword != "" || c.RootToken != "" {
 		return nil
 	}
-	has, err := s.engine.HasAdministrator(ctx)
+	users, err := db.CountUsers(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("look for an administrator: %w", err)
 	}
-	if !has {
+	if users == 0 {
 		return usage("refusing to listen on %s before an administrator exists.\n"+
-			"       Set LANYARD_ROOT_PASSWORD_FILE or LANYARD_ROOT_TOKEN_FILE, or start it on 127.0.0.1 first.", s.config.Listen)
-	}
-	if s.config.ExternalURL == "" && addr.Addr().IsUnspecified() {
-		s.config.Logger.WarnContext(ctx, "links lead to this machine only: set --external-url to what others call it", "url", s.URL())
+			"       Set LANYARD_ROOT_PASSWORD_FILE or LANYARD_ROOT_TOKEN_FILE, or start it on 127.0.0.1 first.", c.Listen)
 	}
 	return nil
 }

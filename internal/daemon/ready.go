@@ -1,13 +1,28 @@
 package daemon
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 )
+
+// announce says that requests are accepted.
+func (s *Server) announce(ctx context.Context) error {
+	if err := s.writeReady(); err != nil {
+		return err
+	}
+	addr, ok := s.listener.Addr().(*net.TCPAddr)
+	if ok && addr.IP.IsUnspecified() && s.config.ExternalURL == "" {
+		s.config.Logger.WarnContext(ctx, "links lead to this machine only: set --external-url to what others call it", "url", s.URL())
+	}
+	s.config.Logger.InfoContext(ctx, "ready", "url", s.URL(), "listen", s.Listen())
+	return nil
+}
 
 // removeReady removes a ready file that an earlier process left: whoever waits for
 // this one must not take it for its own.

@@ -31,49 +31,51 @@ type Server struct {
 	http     *http.Server
 	withdraw context.CancelCauseFunc // ends requests that are being answered
 	runner   *runner.Runner          // nil: off
-	draining atomic.Bool             // no new work, please
+	draining atomic.Bool             // the end has begun
 	fresh    freshConns
+	end      endTimes
 }
 
 // Start opens the data, makes the first administrator if there is nobody yet, and
 // listens; requests are answered from Run on. Errors: *UsageError for what whoever
 // starts it can mend, *store.NewerError for a database of a newer version.
-func Start(ctx context.Context, c Config) (s *Server, err error) {
-	c = c.withDefaults()
-	if err := c.check(); err != nil {
-		return nil, err
-	}
-	s = &Server{config: c, hub: hub.New(newNonce())}
-	if s.state, err = openState(ctx, c); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
-	if err := s.removeReady(); err != nil {
-		return nil, err
-	}
-	if s.listener, err = listen(ctx, c); err != nil {
-		return nil, err
-	}
-	if s.urls, err = externalURLs(c.ExternalURL, s.listener.Addr()); err != nil {
-		return nil, err
-	}
-	if err := s.openEngine(ctx); err != nil {
-		return nil, err
-	}
-	if err := s.refuseOpenDoor(ctx); err != nil {
-		return nil, err
-	}
-	if s.http, err = s.httpServer(ctx); err != nil {
-		return nil, err
-	}
-	if s.runner, err = s.newRunner(ctx); err != nil {
-		return nil, err
+func Start(ctx context.Context, c Config) (*Server, error) {
+	s := &Server{config: c.withDefaults(), hub: hub.New(newNonce()), end: defaultEnd}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// open does what Start does. After an error, close closes what is open by then.
+func (s *Server) open(ctx context.Context) (err error) {
+	c := s.config
+	if err := c.check(); err != nil {
+		return err
+	}
+	if s.state, err = openState(ctx, c); err != nil {
+		return err
+	}
+	if err := s.removeReady(); err != nil {
+		return err
+	}
+	if err := refuseOpenDoor(ctx, c, s.state.store.View()); err != nil {
+		return err
+	}
+	if s.listener, err = listen(ctx, c); err != nil {
+		return err
+	}
+	if s.urls, err = externalURLs(c.ExternalURL, s.listener.Addr()); err != nil {
+		return err
+	}
+	if err := s.openEngine(ctx); err != nil {
+		return err
+	}
+	if s.http, err = s.httpServer(ctx); err != nil {
+		return err
+	}
+	s.runner, err = s.newRunner(ctx)
+	return err
 }
 
 // openEngine makes the engine, the first administrator, and the table of refs what
@@ -152,17 +154,11 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		<-running.Done()
 		return s.drain(runnerDone)
 	})
-	group.Go(func() error {
-		if err := s.writeReady(); err != nil {
-			return err
-		}
-		s.config.Logger.InfoContext(ctx, "ready", "url", s.URL(), "listen", s.Listen())
-		return nil
-	})
+	group.Go(func() error { return s.announce(ctx) })
 	return group.Wait()
 }
 
-// close closes what Start opened.
+// close closes what open opened, once.
 func (s *Server) close() error {
 	var problems []error
 	if s.withdraw != nil {
@@ -173,7 +169,11 @@ func (s *Server) close() error {
 			problems = append(problems, err)
 		}
 	}
-	return errors.Join(append(problems, s.state.close())...)
+	if s.state != nil {
+		problems = append(problems, s.state.close())
+		s.state = nil
+	}
+	return errors.Join(problems...)
 }
 
 // newNonce tells this process from every other one in the cursors of long polls.

@@ -28,44 +28,47 @@ type state struct {
 
 // openState opens the data directory for one process. Errors: *UsageError when it
 // cannot be used as it is, *store.NewerError.
-func openState(ctx context.Context, c Config) (s *state, err error) {
-	s = &state{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return s, usage("data directory: %v", err)
-	}
-	if s.lock, err = lockFile(c.lock()); err != nil {
-		return s, err
-	}
-	if s.fresh, err = missing(c.database()); err != nil {
-		return s, usage("data directory: %v", err)
-	}
-	if err := s.openKeys(c); err != nil {
-		return s, err
-	}
-	if s.git, err = git.Open(git.Config{Root: c.repositories(), Path: c.Path}); err != nil {
-		return s, usage("%v", err)
-	}
-	if s.store, err = store.Open(ctx, store.Config{Path: c.database(), Now: c.Now, Logger: c.Logger}); err != nil {
-		return s, fmt.Errorf("open database: %w", err)
-	}
-	if err := checkKeys(ctx, s.store, s.keys, c.keyFile()); err != nil {
-		return s, err
-	}
-	if s.blobs, err = disk.Open(c.blobs()); err != nil {
-		return s, fmt.Errorf("open blobs: %w", err)
-	}
-	if err := private(c.logs()); err != nil {
-		return s, fmt.Errorf("open logs: %w", err)
-	}
-	if s.logs, err = trace.Open(ctx, trace.Config{Path: c.logs(), Blobs: s.blobs, Now: c.Now}); err != nil {
-		return s, fmt.Errorf("open logs: %w", err)
+func openState(ctx context.Context, c Config) (*state, error) {
+	s := &state{}
+	if err := s.open(ctx, c); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// open does what openState does. After an error, close closes what is open by then.
+func (s *state) open(ctx context.Context, c Config) (err error) {
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return usage("data directory: %v", err)
+	}
+	if s.lock, err = lockFile(c.lock()); err != nil {
+		return err
+	}
+	if s.fresh, err = missing(c.database()); err != nil {
+		return usage("data directory: %v", err)
+	}
+	if err := s.openKeys(c); err != nil {
+		return err
+	}
+	if s.git, err = git.Open(git.Config{Root: c.repositories(), Path: c.Path}); err != nil {
+		return usage("%v", err)
+	}
+	if s.store, err = store.Open(ctx, store.Config{Path: c.database(), Now: c.Now, Logger: c.Logger}); err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	if err := checkKeys(ctx, s.store, s.keys, c.keyFile()); err != nil {
+		return err
+	}
+	if s.blobs, err = disk.Open(c.blobs()); err != nil {
+		return fmt.Errorf("open blobs: %w", err)
+	}
+	if err := private(c.logs()); err != nil {
+		return fmt.Errorf("open logs: %w", err)
+	}
+	if s.logs, err = trace.Open(ctx, trace.Config{Path: c.logs(), Blobs: s.blobs, Now: c.Now}); err != nil {
+		return fmt.Errorf("open logs: %w", err)
+	}
+	return nil
 }
 
 // missing reports whether there is no file of that name.
