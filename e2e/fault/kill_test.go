@@ -21,6 +21,7 @@ func TestMain(m *testing.M) { process.Main(m) }
 // configuration has jobs that take a moment, so that a kill meets them running,
 // and `retry` for those that a killed runner leaves behind.
 const configuration = `stages: [build, test]
+variables: {GIT_STRATEGY: none}
 build: {stage: build, script: ["sleep 0.05"], retry: 2}
 one: {stage: test, script: ["true"], retry: 2}
 two: {stage: test, script: ["true"], retry: 2}
@@ -81,7 +82,7 @@ func triggerUntilKilled(t *testing.T, server *process.Server, project int64, tok
 					ids = append(ids, p.ID)
 					mu.Unlock()
 				}
-				time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
+				time.Sleep(time.Duration(rand.IntN(120)) * time.Millisecond)
 			}
 		})
 	}
