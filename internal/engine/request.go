@@ -124,6 +124,7 @@ func (s *search) queue(ctx context.Context, head store.QueueHead) (*Assignment, 
 			if !free {
 				continue
 			}
+			candidate.Running = head.Running
 			if s.looked++; s.looked > maxCandidates {
 				release()
 				return nil, ci.Busy("%d jobs were taken by others", maxCandidates)
