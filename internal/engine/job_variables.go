@@ -44,7 +44,7 @@ func (e *Engine) jobVariables(ctx context.Context, a *Assignment) ([]ci.Variable
 	list := mergeVariables(
 		e.server, e.projectVariables(a.Project), commitVariables(a.Pipeline, commit, tagMessage),
 		e.pipelineVariables(a.Project, a.Pipeline), triggered, e.storedPipelineVariables(a), e.ownVariables(a), runnerVariables(a.Runner),
-		a.Spec.Variables, userVariables(a.User), secret(reported), secret(given), secret(played),
+		a.Spec.Variables, userVariables(a.User), secret(reported), asSent(secret(given)), secret(played),
 	)
 	return expandVariables(list), nil
 }
@@ -95,6 +95,17 @@ func expandVariables(list []ci.Variable) []ci.Variable {
 func secret(list []ci.Variable) []ci.Variable {
 	for i := range list {
 		list[i].Secret = true
+	}
+	return list
+}
+
+// asSent keeps what strangers wrote as they wrote it: nobody may have a job's own
+// secrets put into its TRIGGER_PAYLOAD by naming them there.
+func asSent(list []ci.Variable) []ci.Variable {
+	for i := range list {
+		if list[i].Key == payloadKey && list[i].File {
+			list[i].Raw = true
+		}
 	}
 	return list
 }
@@ -161,9 +172,18 @@ func runnerVariables(runner ci.Runner) []ci.Variable {
 	return []ci.Variable{
 		{Key: "CI_RUNNER_ID", Value: strconv.FormatInt(int64(runner.ID), 10)},
 		{Key: "CI_RUNNER_DESCRIPTION", Value: runner.Description, Raw: true},
-		{Key: "CI_RUNNER_TAGS", Value: strings.Join(runner.Tags, ", "), Raw: true},
+		{Key: "CI_RUNNER_TAGS", Value: tagList(runner.Tags), Raw: true},
 		{Key: "CI_RUNNER_SHORT_TOKEN", Value: runner.Short},
 	}
+}
+
+// tagList is a JSON array, with a blank after each comma as GitLab has it.
+func tagList(tags []string) string {
+	quoted := make([]string, len(tags))
+	for i, tag := range tags {
+		quoted[i] = strconv.Quote(tag)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 // WithCredentials puts a job token into a clone address, in the form that runners

@@ -33,6 +33,10 @@ type Triggered struct {
 	Replayed bool // the idempotency key had been used before
 }
 
+// payloadKey names the variable that holds all parameters of a trigger call
+// (contract/trigger-api.md 1.8).
+const payloadKey = "TRIGGER_PAYLOAD"
+
 // idempotencyLife is how long an idempotency key is remembered.
 const idempotencyLife = 24 * time.Hour
 
@@ -57,7 +61,7 @@ func (e *Engine) Trigger(ctx context.Context, r TriggerRequest) (Triggered, erro
 	}
 	request.Project, request.Ref, request.KeepRefused = project, r.Ref, true
 	request.Variables = r.Variables
-	request.Payload = &ci.Variable{Key: "TRIGGER_PAYLOAD", Value: r.Payload, File: true}
+	request.Payload = &ci.Variable{Key: payloadKey, Value: r.Payload, File: true}
 	answer := Triggered{Project: project, User: request.Actor.User}
 	err = e.usedKey(ctx, request.Idempotency)
 	if err == nil {
