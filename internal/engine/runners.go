@@ -36,15 +36,16 @@ func (e *Engine) ContactRunner(ctx context.Context, runner ci.Runner, m ci.Runne
 	m.SystemID = orText(m.SystemID, legacySystem)
 	now := e.now()
 	key := managerKey{runner.ID, m.SystemID}
-	if seen, ok := e.managers.get(key); ok && now.Sub(seen.ContactedAt) < touchEvery && seen.Version == m.Version {
+	seen, known := e.managers.get(key)
+	if known && now.Sub(seen.ContactedAt) < touchEvery && seen.Version == m.Version {
 		return seen, nil
 	}
 	m.CreatedAt, m.ContactedAt = now, now
-	saved, isNew, err := e.store.ContactRunner(ctx, m, now)
+	saved, _, err := e.store.ContactRunner(ctx, m, now)
 	if err != nil {
 		return ci.RunnerManager{}, fmt.Errorf("note contact of runner %d: %w", runner.ID, err)
 	}
-	if isNew && runner.BuiltIn {
+	if runner.BuiltIn && !known { // not only when its row is new: the last attempt may have failed half-way
 		if err := e.endOthers(ctx, runner.ID, saved.ID); err != nil {
 			return ci.RunnerManager{}, err
 		}
