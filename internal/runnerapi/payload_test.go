@@ -47,7 +47,7 @@ build:
 func document(t *testing.T) (w *world, pipeline ci.Pipeline, doc map[string]any) {
 	t.Helper()
 	w = newWorld(t, everything, options{})
-	_, token := w.runner(engine.RunnerSettings{})
+	_, token := w.runner(engine.RunnerSettings{Tags: &[]string{"x64", "linux"}})
 	pipeline, _ = w.start(ci.Variable{Key: "GIVEN", Value: "given"}, ci.Variable{Key: "TRIGGER_PAYLOAD", Value: `{"a":1}`, File: true})
 	prepare := w.take(token)
 	expect(t, "archive", w.upload(prepare, "archive", "zip", "artifacts.zip", make([]byte, 2048)), 201, "")
@@ -225,6 +225,7 @@ func TestPayloadVariables(t *testing.T) {
 		"CI_JOB_TIMEOUT":    plain("1800"),
 		"CI_JOB_IMAGE":      plain("alpine:3.20"),
 		"CI_API_V4_URL":     plain(w.server.URL + "/api/v4"),
+		"CI_RUNNER_TAGS":    {"value": `["linux", "x64"]`, "public": true, "masked": false, "raw": true},
 		"GITLAB_USER_LOGIN": plain("root"),
 		"TOP":               plain("top"),
 		"NESTED":            plain("top/main/$CI_JOB_NAME"),
@@ -233,7 +234,7 @@ func TestPayloadVariables(t *testing.T) {
 		"OWN":               plain("own"),
 		"GIVEN":             {"value": "given", "public": false, "masked": false},
 		"REPORTED":          {"value": "yes", "public": false, "masked": false},
-		"TRIGGER_PAYLOAD":   {"value": `{"a":1}`, "public": false, "masked": false, "file": true},
+		"TRIGGER_PAYLOAD":   {"value": `{"a":1}`, "public": false, "masked": false, "file": true, "raw": true},
 	} {
 		if diff := cmp.Diff(want, got[key]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", key, diff)
