@@ -133,4 +133,3 @@ func (w *watcher) line(job client.Job, mark rune, text string) {
 		fmt.Fprintf(w.out, "%-*s %c %s\n", w.width, printable(job.Name), mark, text)
 	}
 }
-
