@@ -1,0 +1,30 @@
+package cli
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestApart(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		args, env []string
+		want      parts
+	}{
+		{"nothing secret", []string{"serve", "--listen", "x"}, []string{"PATH=/bin", "LANYARD_LISTEN=y"},
+			parts{args: []string{"serve", "--listen", "x"}, env: []string{"PATH=/bin", "LANYARD_LISTEN=y"}}},
+		{"variables", []string{"serve"}, []string{"A=1", "LANYARD_ROOT_TOKEN=t=1", "B=2", "LANYARD_ROOT_PASSWORD=p", "LANYARD_ROOT_TOKEN_FILE=f"},
+			parts{args: []string{"serve"}, env: []string{"A=1", "B=2", "LANYARD_ROOT_TOKEN_FILE=f"}, secrets: []string{"LANYARD_ROOT_TOKEN=t=1", "LANYARD_ROOT_PASSWORD=p"}}},
+		{"the runner's flag, after its variable", []string{"runner", "--url", "u", "--token", "glrt-1", "--once"}, []string{"LANYARD_RUNNER_TOKEN=glrt-0"},
+			parts{args: []string{"runner", "--url", "u", "--once"}, secrets: []string{"LANYARD_RUNNER_TOKEN=glrt-0", "LANYARD_RUNNER_TOKEN=glrt-1"}}},
+		{"the runner's flag, joined", []string{"runner", "--token=glrt-1", "--url=u"}, nil,
+			parts{args: []string{"runner", "--url=u"}, secrets: []string{"LANYARD_RUNNER_TOKEN=glrt-1"}}},
+		{"the runner's flag without a value", []string{"runner", "--token"}, nil, parts{args: []string{"runner", "--token"}}},
+		{"a file is no secret", []string{"runner", "--token-file", "f"}, nil, parts{args: []string{"runner", "--token-file", "f"}}},
+	} {
+		got := apart(test.args, test.env)
+		if !slices.Equal(got.args, test.want.args) || !slices.Equal(got.env, test.want.env) || !slices.Equal(got.secrets, test.want.secrets) {
+			t.Errorf("%s: got %+v, want %+v", test.name, got, test.want)
+		}
+	}
+}
