@@ -84,11 +84,19 @@ func (c Config) database() string     { return filepath.Join(c.Data, "lanyard.db
 func (c Config) logs() string         { return filepath.Join(c.Data, "logs.db") }
 func (c Config) repositories() string { return filepath.Join(c.Data, "repositories") }
 func (c Config) blobs() string        { return filepath.Join(c.Data, "blobs") }
-func (c Config) work() string         { return filepath.Join(c.Data, "runner") }
 func (c Config) lock() string         { return filepath.Join(c.Data, "lock") }
 func (c Config) keyFile() string {
 	if c.KeyFile != "" {
 		return c.KeyFile
 	}
 	return filepath.Join(c.Data, "keys.yml")
+}
+
+// work is where jobs work. Another account cannot reach into the data directory,
+// so its jobs work beside it.
+func (c Config) work() string {
+	if c.RunnerUser != "" {
+		return filepath.Clean(c.Data) + "-runner"
+	}
+	return filepath.Join(c.Data, "runner")
 }
