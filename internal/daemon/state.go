@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/blob/disk"
@@ -25,6 +26,10 @@ type state struct {
 	git   *git.Server
 	logs  *trace.Traces
 }
+
+// halfWritten is the age from which on an unfinished blob was left by a crash: no
+// upload takes that long.
+const halfWritten = 24 * time.Hour
 
 // openState opens the data directory for one process. Errors: *UsageError when it
 // cannot be used as it is, *store.NewerError.
@@ -61,6 +66,9 @@ func (s *state) open(ctx context.Context, c Config) (err error) {
 	}
 	if s.blobs, err = disk.Open(c.blobs()); err != nil {
 		return fmt.Errorf("open blobs: %w", err)
+	}
+	if _, err := s.blobs.Sweep(ctx, halfWritten, c.Now()); err != nil {
+		return err
 	}
 	if err := private(c.logs()); err != nil {
 		return fmt.Errorf("open logs: %w", err)
