@@ -39,7 +39,7 @@ func (s *Server) handler() (http.Handler, error) {
 	}
 	runners.Routes(mux)
 	git, err := githttp.New(githttp.Config{
-		Engine: s.engine, View: view, Git: s.state.git, URLs: s.urls, Limiter: limiter, Now: c.Now, Logger: c.Logger,
+		Engine: s.engine, View: view, Git: s.state.git, URLs: s.urls, Limiter: limiter, Logger: c.Logger,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make git over HTTP: %w", err)

@@ -40,7 +40,6 @@ type Config struct {
 	Git       *git.Server
 	URLs      wire.URLs
 	Limiter   *wire.Limiter // of unknown tokens by address
-	Now       ci.Clock
 	Logger    *slog.Logger
 	Processes int // how many git processes serve clients at once, the others wait; default 64
 }
@@ -52,7 +51,6 @@ type Handler struct {
 	git       *git.Server
 	urls      wire.URLs
 	limiter   *wire.Limiter
-	now       ci.Clock
 	log       *slog.Logger
 	processes *semaphore.Weighted
 	limits    limits
@@ -81,7 +79,7 @@ var defaultLimits = limits{
 
 // New checks the configuration and makes a Handler.
 func New(c Config) (*Handler, error) {
-	if c.Engine == nil || c.View == nil || c.Git == nil || c.Limiter == nil || c.Now == nil {
+	if c.Engine == nil || c.View == nil || c.Git == nil || c.Limiter == nil {
 		return nil, errors.New("make git handler: a required part is missing")
 	}
 	if c.Logger == nil {
@@ -91,7 +89,7 @@ func New(c Config) (*Handler, error) {
 		c.Processes = 64
 	}
 	h := &Handler{
-		engine: c.Engine, view: c.View, git: c.Git, urls: c.URLs, limiter: c.Limiter, now: c.Now, log: c.Logger,
+		engine: c.Engine, view: c.View, git: c.Git, urls: c.URLs, limiter: c.Limiter, log: c.Logger,
 		processes: semaphore.NewWeighted(int64(c.Processes)), limits: defaultLimits,
 	}
 	h.http = wire.Adapt(h.serve, answerText)

@@ -136,6 +136,7 @@ func (p *push) carryOut(ctx context.Context, protocol string) error {
 // should read about it. accepted are those that git said it has changed.
 func (p *push) settle(ctx context.Context, accepted map[string]bool) (messages []string, err error) {
 	var changed []engine.RefChange
+	written := 0 // those that were not deleted
 	for _, c := range p.changes() {
 		done := accepted[c.Name]
 		if !done { // git may have ended before it could say so
@@ -145,6 +146,9 @@ func (p *push) settle(ctx context.Context, accepted map[string]bool) (messages [
 		}
 		if done && c.Before != c.After {
 			changed = append(changed, c)
+			if c.After != ci.ZeroSHA {
+				written++
+			}
 		}
 	}
 	for _, c := range p.guarded {
@@ -166,7 +170,7 @@ func (p *push) settle(ctx context.Context, accepted map[string]bool) (messages [
 	for _, result := range pushed {
 		messages = append(messages, p.pipelineMessage(result)...)
 	}
-	if len(pushed) == engine.MaxPushPipelines && len(changed) > len(pushed) {
+	if len(pushed) == engine.MaxPushPipelines && written > len(pushed) {
 		messages = append(messages, fmt.Sprintf("At most %d refs of a push get a pipeline.", engine.MaxPushPipelines))
 	}
 	return messages, err

@@ -3,6 +3,7 @@ package githttp_test
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net"
@@ -91,6 +92,29 @@ func TestSilentClients(t *testing.T) {
 	if got.StatusCode != 400 || !strings.Contains(said, "silent for too long") {
 		t.Errorf("got %d %q", got.StatusCode, said)
 	}
+}
+
+// A client that takes no answer is let go as well.
+func TestDeafClients(t *testing.T) {
+	w := newWorld(t)
+	p := w.project("demo")
+	noise := make([]byte, 12<<20) // more than any socket buffers
+	if _, err := rand.Read(noise); err != nil {
+		t.Fatal(err)
+	}
+	w.commit(p, "main", "noise", "noise", string(noise))
+	w.handler.Impatient(500 * time.Millisecond)
+	r := must(http.NewRequest("POST", "http://x/", nil))(t)
+	r.SetBasicAuth("x", w.token(w.root.User))
+	conn := must(net.Dial("tcp", w.server.Listener.Addr().String()))(t)
+	defer conn.Close()
+	body := "0032want " + w.sha(p, "main") + "\n00000009done\n"
+	_, err := fmt.Fprintf(conn, "POST /root/demo.git/git-upload-pack HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n"+
+		"Content-Type: application/x-git-upload-pack-request\r\nContent-Length: %d\r\n\r\n%s", r.Header.Get("Authorization"), len(body), body)
+	check(t, err)
+	eventually(t, "the request has ended", func() bool {
+		return strings.Contains(w.logs.String(), "route=/{project}.git/git-upload-pack status=499")
+	})
 }
 
 // With no room for another git process a client is asked to come again.

@@ -100,7 +100,7 @@ func newWorld(t testing.TB, changes ...func(*settings)) *world {
 	}))(t)
 	w.handler = must(githttp.New(githttp.Config{
 		Engine: w.engine, View: w.store.View(), Git: w.git, URLs: w.urls, Limiter: wire.NewLimiter(wire.LimiterConfig{PerMinute: s.misses}),
-		Now: time.Now, Logger: logger, Processes: s.processes,
+		Logger: logger, Processes: s.processes,
 	}))(t)
 	w.server.Config.Handler = wire.New(wire.Config{URLs: w.urls, Rest: w.handler, Log: logger})
 	w.server.Start()
