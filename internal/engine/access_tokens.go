@@ -21,7 +21,10 @@ type NewAccessToken struct {
 // everybody, others only for themselves. The token is readable only in this
 // answer. GitLab's User tokens API, "Create a personal access token for a user".
 func (e *Engine) CreateAccessToken(ctx context.Context, c Caller, id ci.UserID, n NewAccessToken) (ci.AccessToken, string, error) {
-	if c.User.ID != id || c.Anonymous() {
+	if err := userOnly(c); err != nil {
+		return ci.AccessToken{}, "", err
+	}
+	if c.User.ID != id {
 		if err := e.adminOnly(c); err != nil {
 			return ci.AccessToken{}, "", err
 		}
@@ -58,8 +61,8 @@ func (e *Engine) CreateAccessToken(ctx context.Context, c Caller, id ci.UserID, 
 // FindAccessToken finds a personal access token by id: one of the caller's own, or
 // anybody's for administrators. For others it is not there.
 func (e *Engine) FindAccessToken(ctx context.Context, c Caller, id ci.TokenID) (ci.AccessToken, error) {
-	if c.Anonymous() {
-		return ci.AccessToken{}, ci.Unauthorized()
+	if err := userOnly(c); err != nil {
+		return ci.AccessToken{}, err
 	}
 	token, err := e.view.AccessToken(ctx, id)
 	if err == nil && token.UserID != c.User.ID && e.adminOnly(c) != nil {
@@ -71,6 +74,9 @@ func (e *Engine) FindAccessToken(ctx context.Context, c Caller, id ci.TokenID) (
 // RevokeAccessToken ends a personal access token of the caller, or anybody's for
 // administrators.
 func (e *Engine) RevokeAccessToken(ctx context.Context, c Caller, owner ci.UserID, id ci.TokenID) error {
+	if err := userOnly(c); err != nil {
+		return err
+	}
 	if c.User.ID != owner {
 		if err := e.adminOnly(c); err != nil {
 			return err

@@ -59,8 +59,8 @@ func checkTopPath(part string) error {
 // "Create a group". Errors: ci.KindForbidden for somebody who may not,
 // ci.KindInvalid for a bad or taken path.
 func (e *Engine) CreateGroup(ctx context.Context, c Caller, g NewGroup) (ci.Namespace, error) {
-	if c.Anonymous() {
-		return ci.Namespace{}, ci.Unauthorized()
+	if err := userOnly(c); err != nil {
+		return ci.Namespace{}, err
 	}
 	now := e.now()
 	group := ci.Namespace{

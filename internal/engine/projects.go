@@ -336,8 +336,8 @@ func pathFrom(name string) string {
 // namespaceForProject finds where a new project goes and whether the caller may
 // put it there.
 func (e *Engine) namespaceForProject(ctx context.Context, c Caller, id ci.NamespaceID) (ci.Namespace, error) {
-	if c.Anonymous() {
-		return ci.Namespace{}, ci.Unauthorized()
+	if err := userOnly(c); err != nil {
+		return ci.Namespace{}, err
 	}
 	if id == 0 {
 		return e.view.NamespaceByPath(ctx, c.User.Username)

@@ -107,6 +107,18 @@ func (e *Engine) SetUserState(ctx context.Context, c Caller, id ci.UserID, state
 	return user, true, nil
 }
 
+// userOnly refuses nobody, and jobs: a job acts for its user on projects, and makes
+// nothing that outlives it.
+func userOnly(c Caller) error {
+	switch {
+	case c.Anonymous():
+		return ci.Unauthorized()
+	case c.Job != nil:
+		return ci.Forbidden("")
+	}
+	return nil
+}
+
 // adminOnly refuses callers who may not run the instance.
 func (e *Engine) adminOnly(c Caller) error {
 	switch {
