@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -193,10 +194,10 @@ func (s *Server) revList(ctx context.Context, project int64, q LogQuery) ([]stri
 		args = append(args, "--author="+q.Author)
 	}
 	if !q.Since.IsZero() {
-		args = append(args, "--since="+q.Since.Format(time.RFC3339))
+		args = append(args, "--max-age="+age(q.Since))
 	}
 	if !q.Until.IsZero() {
-		args = append(args, "--until="+q.Until.Format(time.RFC3339))
+		args = append(args, "--min-age="+age(q.Until))
 	}
 	args = append(args, "--end-of-options", q.Rev, "--")
 	if q.Path != "" {
@@ -205,6 +206,10 @@ func (s *Server) revList(ctx context.Context, project int64, q LogQuery) ([]stri
 	out, err := s.run(ctx, project, nil, args...)
 	return strings.Fields(string(out)), err
 }
+
+// age spells a time for git, which reads dates in words by guessing. Older versions
+// hold it in 32 bits.
+func age(t time.Time) string { return strconv.FormatInt(min(max(t.Unix(), 0), math.MaxInt32), 10) }
 
 // MergeBase returns the best common ancestor of two revisions; none is ErrNotExist.
 func (s *Server) MergeBase(ctx context.Context, project int64, a, b string) (string, error) {

@@ -74,6 +74,8 @@ func TestLogNarrowed(t *testing.T) {
 		{"since", git.LogQuery{Rev: "side", Since: time.Date(2031, 6, 1, 0, 0, 0, 0, time.UTC)}, []string{owen}},
 		{"until", git.LogQuery{Rev: "side", Until: time.Date(2031, 6, 1, 0, 0, 0, 0, time.UTC), Since: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}, []string{maya}},
 		{"all", git.LogQuery{Rev: "main", All: true, Since: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}, []string{owen, maya}},
+		{"since the end of time", git.LogQuery{Rev: "side", Since: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}, nil},
+		{"until the first day", git.LogQuery{Rev: "side", Until: time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC)}, nil},
 		{"an author that looks like an option", git.LogQuery{Rev: "main", Author: "--all"}, nil},
 	} {
 		c.q.Limit = 10
