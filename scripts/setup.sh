@@ -7,11 +7,18 @@ need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need git git
 need curl curl
 need bash bash
-if [ -n "$missing" ]; then
-	echo "setup: installing$missing"
+postgres=
+command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || postgres=postgresql
+if [ -n "$missing$postgres" ]; then
+	echo "setup: installing$missing $postgres"
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq
 	# shellcheck disable=SC2086 # a list of packages
-	apt-get install -y -qq --no-install-recommends $missing
+	[ -z "$missing" ] || apt-get install -y -qq --no-install-recommends $missing
+	if [ -n "$postgres" ]; then # its programs only: tests start servers of their own
+		apt-get install -y -qq --no-install-recommends postgresql-common
+		echo 'create_main_cluster = false' >>/etc/postgresql-common/createcluster.conf
+		apt-get install -y -qq --no-install-recommends "$postgres"
+	fi
 fi
 go mod download

@@ -20,6 +20,7 @@ type dialect struct {
 	goose       goose.Dialect
 	schema      *strings.Replacer // words of the migrations
 	tokens      map[string]string // what a token's first word stands for; @ is the rest of the token
+	lists       func(any) any     // gives a list among the arguments the form that the driver takes; leaves others
 	tableExists string            // counts the tables named $1
 	violation   func(error) (kind violation, rule string)
 }
@@ -50,6 +51,14 @@ func (d *dialect) expand(query string) string {
 	}
 	b.WriteString(before)
 	return b.String()
+}
+
+// bind gives the arguments of a query the forms that the driver takes.
+func (d *dialect) bind(args []any) []any {
+	for i, arg := range args {
+		args[i] = d.lists(arg)
+	}
+	return args
 }
 
 // fields gives the caller's word for each unique rule, under the name that a

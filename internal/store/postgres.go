@@ -28,6 +28,7 @@ var postgresDialect = &dialect{
 		"skip":  "for update skip locked",
 		"now":   "(extract(epoch from clock_timestamp()) * 1000000)::bigint",
 	},
+	lists:       func(arg any) any { return arg }, // pgx takes slices for arrays
 	tableExists: `select count(*) from pg_tables where schemaname = current_schema() and tablename = $1`,
 	violation:   postgresViolation,
 }

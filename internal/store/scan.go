@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -163,12 +162,8 @@ func texts(values []string) string {
 	return text(values)
 }
 
-// An intList is an argument for {ints $n}: PostgreSQL gets an array, SQLite the
-// JSON of one.
+// An intList is an argument for {ints $n}.
 type intList []int64
-
-// Value implements driver.Valuer, for SQLite.
-func (l intList) Value() (driver.Value, error) { return text([]int64(l)), nil }
 
 // integers gives the argument for a list of ids.
 func integers[T ~int64](values []T) intList {
@@ -179,11 +174,8 @@ func integers[T ~int64](values []T) intList {
 	return list
 }
 
-// A textList is an argument for {texts $n}, as intList is for {ints $n}.
+// A textList is an argument for {texts $n}.
 type textList []string
-
-// Value implements driver.Valuer, for SQLite.
-func (l textList) Value() (driver.Value, error) { return text([]string(l)), nil }
 
 // words gives the argument for a list of texts.
 func words[T ~string](values []T) textList {

@@ -24,8 +24,20 @@ var sqliteDialect = &dialect{
 		"skip":  "",
 		"now":   "cast(unixepoch('subsec') * 1000000 as integer)",
 	},
+	lists:       jsonLists,
 	tableExists: `select count(*) from sqlite_master where type = 'table' and name = $1`,
 	violation:   sqliteViolation,
+}
+
+// jsonLists gives a list as JSON, which is what SQLite can read one from.
+func jsonLists(arg any) any {
+	switch list := arg.(type) {
+	case intList:
+		return text([]int64(list))
+	case textList:
+		return text([]string(list))
+	}
+	return arg
 }
 
 func sqliteViolation(err error) (violation, string) {

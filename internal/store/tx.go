@@ -34,7 +34,7 @@ func (tx *Tx) text(query string) string {
 
 // Exec runs a statement and returns how many rows it changed.
 func (tx *Tx) Exec(query string, args ...any) (int64, error) {
-	result, err := tx.conn.ExecContext(context.Background(), tx.text(query), args...)
+	result, err := tx.conn.ExecContext(context.Background(), tx.text(query), tx.dialect.bind(args)...)
 	if err != nil {
 		return 0, err
 	}
@@ -43,7 +43,7 @@ func (tx *Tx) Exec(query string, args ...any) (int64, error) {
 
 // Query runs a query. The rows must be closed before the function returns.
 func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
-	return tx.conn.QueryContext(context.Background(), tx.text(query), args...)
+	return tx.conn.QueryContext(context.Background(), tx.text(query), tx.dialect.bind(args)...)
 }
 
 // Row runs a query and scans its only row into dest. It returns sql.ErrNoRows

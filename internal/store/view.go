@@ -81,6 +81,7 @@ func (v *View) query(ctx context.Context, query string, args ...any) (*sql.Rows,
 	if v.statement != nil {
 		v.statement(query)
 	}
+	args = v.dialect.bind(args)
 	stmt, err := v.prepare(ctx, query)
 	switch {
 	case err != nil:

@@ -65,10 +65,9 @@ func (w World) NewPipeline(uid string, jobs int) *store.NewPipeline {
 	}}
 	for i := range jobs {
 		body := fmt.Appendf(nil, `{"script":["make step%d"]}`, i)
-		digest := sha256.Sum256(body)
-		n.Specs = append(n.Specs, store.Spec{Digest: digest[:], Body: body})
+		n.Specs = append(n.Specs, store.Spec{Digest: digest(body), Body: body})
 		job := ci.Job{
-			Name: fmt.Sprintf("job %d", i), Stage: "test", Status: ci.Created, SpecDigest: digest[:], UserID: w.User.ID,
+			Name: fmt.Sprintf("job %d", i), Stage: "test", Status: ci.Created, SpecDigest: digest(body), UserID: w.User.ID,
 			Tags: []string{"linux", "x64"}, Timeout: 3600, Plan: ci.JobPlan{When: ci.WhenOnSuccess, Needs: []ci.Need{{Job: "build", Artifacts: true}}},
 		}
 		if i == 0 {
@@ -79,13 +78,18 @@ func (w World) NewPipeline(uid string, jobs int) *store.NewPipeline {
 	return n
 }
 
+// digest is what a specification is stored under.
+func digest(body []byte) []byte {
+	sum := sha256.Sum256(body)
+	return sum[:]
+}
+
 // NewTrigger describes a trigger token of the world's project; n tells it from
 // others.
 func (w World) NewTrigger(n int) ci.Trigger {
-	digest := sha256.Sum256(fmt.Append(nil, n))
 	description := fmt.Sprintf("trigger %d", n)
 	return ci.Trigger{
-		ProjectID: w.Project.ID, OwnerID: w.User.ID, Description: &description, Digest: digest[:],
+		ProjectID: w.Project.ID, OwnerID: w.User.ID, Description: &description, Digest: digest(fmt.Append(nil, n)),
 		Sealed: []byte{1, 2, byte(n)}, Short: "abcd", CreatedAt: Epoch, UpdatedAt: Epoch,
 	}
 }
