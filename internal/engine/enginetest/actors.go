@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,7 +102,7 @@ func (w *World) Commit(project ci.Project, branch, message string, files ...stri
 	}
 	for pair := range slices.Chunk(files, 2) {
 		action := git.Action{Kind: git.ActionCreate, Path: pair[0], Content: []byte(pair[1])}
-		if _, err := w.Git.ReadFile(ctx, id, head, pair[0]); err == nil {
+		if _, err := w.Git.ReadFile(ctx, id, head, pair[0]); !errors.Is(err, git.ErrNotExist) {
 			action.Kind = git.ActionUpdate
 		}
 		request.Actions = append(request.Actions, action)
