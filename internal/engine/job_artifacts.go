@@ -63,11 +63,16 @@ func (e *Engine) artifactsToChange(ctx context.Context, c Caller, project ci.Pro
 // DebugMode reports whether a job prints all its variables into its log, secret
 // ones too, since somebody set CI_DEBUG_TRACE or CI_DEBUG_SERVICES for it.
 func (e *Engine) DebugMode(ctx context.Context, job ci.Job) (bool, error) {
-	spec, err := e.Spec(ctx, job)
+	pipeline, err := e.view.Pipeline(ctx, job.PipelineID)
 	if err != nil {
 		return false, err
 	}
-	pipeline, err := e.view.Pipeline(ctx, job.PipelineID)
+	return e.DebugModeIn(ctx, job, pipeline)
+}
+
+// DebugModeIn is DebugMode for a caller who has the pipeline of the job.
+func (e *Engine) DebugModeIn(ctx context.Context, job ci.Job, pipeline ci.Pipeline) (bool, error) {
+	spec, err := e.Spec(ctx, job)
 	if err != nil {
 		return false, err
 	}

@@ -62,3 +62,19 @@ func (v *View) NewestPipelines(ctx context.Context, projects []ci.ProjectID) (ma
 	}
 	return newest, nil
 }
+
+// JobInPipeline reads a job with its pipeline, in one statement.
+func (v *View) JobInPipeline(ctx context.Context, id ci.JobID) (ci.Job, ci.Pipeline, error) {
+	var pipeline ci.Pipeline
+	job, err := one(ctx, v, "job", func(s scanner, j *ci.Job) error {
+		return s.Scan(append(jobFields(j), pipelineFields(&pipeline)...)...)
+	}, `select `+jobColumns+`, `+pipelineColumns+` from jobs j join pipelines p on p.id = j.pipeline_id where j.id = $1`, id)
+	return job, pipeline, err
+}
+
+// Attempts lists the rows of a job of a pipeline, superseded ones included, oldest
+// first.
+func (v *View) Attempts(ctx context.Context, pipeline ci.PipelineID, name string) ([]ci.Job, error) {
+	return list(ctx, v, "attempts", scanJob, `
+		select `+jobColumns+` from jobs j where j.pipeline_id = $1 and j.name = $2 order by j.id`, pipeline, name)
+}

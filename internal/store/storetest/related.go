@@ -44,6 +44,21 @@ func testRelatedPipelines(t *testing.T, db *store.DB) {
 	same(t, "of the last", related(further, 10), []store.Related{whole(tie, "", ties[0].PipelineID, other)})
 	same(t, "of none", related(999, 10), []store.Related{})
 
+	job, pipeline, err := v.JobInPipeline(ctx, source.Jobs[1].ID)
+	ok(t, err)
+	same(t, "job", job, source.Jobs[1])
+	same(t, "its pipeline", pipeline, source.Pipeline)
+	_, _, err = v.JobInPipeline(ctx, 999)
+	missing(t, "job", err)
+	again := job
+	again.ID, again.Attempt, job.Retried = 0, 1, true
+	changes := ci.Changes{Pipeline: source.Pipeline, Jobs: []ci.Job{job}, New: []ci.Job{again}}
+	ok(t, db.Apply(ctx, changes, 0))
+	attempts := must(v.Attempts(ctx, source.Pipeline.ID, job.Name))(t)
+	same(t, "attempts", len(attempts), 2)
+	same(t, "first attempt", attempts[0], job)
+	same(t, "attempts of no job", must(v.Attempts(ctx, source.Pipeline.ID, "nothing"))(t), []ci.Job{})
+
 	empty := NewProject(t, db, w.Home, w.User, "empty")
 	newest := must(v.NewestPipelines(ctx, []ci.ProjectID{w.Project.ID, other.ID, empty.ID, 999}))(t)
 	same(t, "newest", newest, map[ci.ProjectID]ci.Pipeline{
