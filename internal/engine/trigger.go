@@ -93,17 +93,13 @@ func (e *Engine) triggerRequest(ctx context.Context, project ci.Project, r Trigg
 		return PipelineRequest{}, ci.NotFound("").WithHint("token_expired",
 			"This trigger token expired on "+trigger.ExpiresAt.UTC().Format(time.DateOnly)+". Create a new one in the project's CI/CD settings.")
 	}
-	owner, err := e.view.User(ctx, trigger.OwnerID)
-	if err != nil {
-		return PipelineRequest{}, fmt.Errorf("load owner of trigger token %d: %w", trigger.ID, err)
-	}
-	actor, err := e.Actor(ctx, Caller{User: owner}, project)
+	actor, err := e.Actor(ctx, Caller{User: trigger.Owner}, project)
 	if err != nil {
 		return PipelineRequest{}, err
 	}
 	return PipelineRequest{
-		Actor: actor, Source: ci.SourceTrigger, Trigger: &trigger,
-		Idempotency: e.idempotency(r, fmt.Appendf(nil, "trigger:%d", trigger.ID)),
+		Actor: actor, Source: ci.SourceTrigger, Trigger: &trigger.Trigger,
+		Idempotency: e.idempotency(r, "trigger", int64(trigger.ID)),
 	}, nil
 }
 
@@ -139,17 +135,17 @@ func (e *Engine) jobTriggerRequest(ctx context.Context, project ci.Project, r Tr
 	return PipelineRequest{
 		Actor: actor, Source: ci.SourcePipeline,
 		Upstream:    &ci.Upstream{SourceProjectID: job.ProjectID, SourcePipelineID: job.PipelineID, SourceJobID: job.ID},
-		Idempotency: e.idempotency(r, fmt.Appendf(nil, "job:%d", job.ID)),
+		Idempotency: e.idempotency(r, "job", int64(job.ID)),
 	}, nil
 }
 
 // idempotency scopes the caller's key to the token's owner row, so that a key
 // says nothing to anybody else.
-func (e *Engine) idempotency(r TriggerRequest, scope []byte) *store.Idempotency {
+func (e *Engine) idempotency(r TriggerRequest, owner string, id int64) *store.Idempotency {
 	if r.IdempotencyKey == "" {
 		return nil
 	}
-	digest := sha256.Sum256(scope)
+	digest := sha256.Sum256(fmt.Appendf(nil, "%s:%d", owner, id))
 	return &store.Idempotency{
 		Scope: digest[:], Key: r.IdempotencyKey, BodyDigest: r.BodyDigest, Since: e.now().Add(-idempotencyLife),
 	}

@@ -87,10 +87,18 @@ func (v *View) Trigger(ctx context.Context, project ci.ProjectID, id ci.TriggerI
 		select `+triggerColumns+`, `+lastUsed+` from triggers t where t.project_id = $1 and t.id = $2`, project, id)
 }
 
+// An OwnedTrigger is a trigger token with the account that it acts for.
+type OwnedTrigger struct {
+	ci.Trigger
+	Owner ci.User
+}
+
 // TriggerByDigest finds a trigger token by the keyed digest of its body. It
 // leaves LastUsed empty: every trigger call goes through it.
-func (v *View) TriggerByDigest(ctx context.Context, digest []byte) (ci.Trigger, error) {
-	return one(ctx, v, "trigger", scanTrigger, `select `+triggerColumns+` from triggers t where t.digest = $1`, digest)
+func (v *View) TriggerByDigest(ctx context.Context, digest []byte) (OwnedTrigger, error) {
+	return one(ctx, v, "trigger", func(s scanner, t *OwnedTrigger) error {
+		return s.Scan(append(triggerFields(&t.Trigger), userFields(&t.Owner)...)...)
+	}, `select `+triggerColumns+`, `+userColumns+` from triggers t join users u on u.id = t.owner_id where t.digest = $1`, digest)
 }
 
 // Triggers lists a project's trigger tokens with LastUsed, oldest first, and says

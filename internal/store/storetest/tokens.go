@@ -26,7 +26,7 @@ func testTriggers(t *testing.T, db *store.DB) {
 	_, err = db.CreateTrigger(ctx, stray, 9)
 	missing(t, "trigger of no project", err)
 
-	same(t, "by digest", must(v.TriggerByDigest(ctx, b.Digest))(t), b)
+	same(t, "by digest", must(v.TriggerByDigest(ctx, b.Digest))(t), store.OwnedTrigger{Trigger: b, Owner: w.User})
 	_, err = v.TriggerByDigest(ctx, stray.Digest)
 	missing(t, "by digest", err)
 	_, err = v.Trigger(ctx, project+1, a.ID)
@@ -49,7 +49,7 @@ func testTriggers(t *testing.T, db *store.DB) {
 	if total != 2 {
 		t.Errorf("total: got %d, want 2", total)
 	}
-	same(t, "by digest after use", must(v.TriggerByDigest(ctx, a.Digest))(t), a)
+	same(t, "by digest after use", must(v.TriggerByDigest(ctx, a.Digest))(t).Trigger, a)
 
 	empty := ""
 	b.Description, b.UpdatedAt, b.ExpiresAt = &empty, Epoch.Add(time.Hour), time.Time{}
