@@ -18,7 +18,9 @@ type QueueHead struct {
 
 // pendingQueues walks the index jobs_pending from one queue to the next (a loose
 // index scan), so that its cost grows with the queues that have work and not with
-// their jobs. Each step is a search in the index.
+// their jobs. Each step is a search in an index, and so is what is looked up for
+// each head: a join could be planned as a walk over all jobs while there are few,
+// and PostgreSQL keeps a plan.
 const pendingQueues = `
 	with recursive heads (queue) as (
 		select * from (select queue from jobs where status = 'pending' order by queue limit 1) as lowest
@@ -29,8 +31,9 @@ const pendingQueues = `
 		select queue, (select j.id from jobs j where j.status = 'pending' and j.queue = heads.queue order by j.id limit 1)
 		from heads where queue is not null
 	)
-	select f.queue, j.id, j.pipeline_id, coalesce(r.running, 0)
-	from firsts f join jobs j on j.id = f.job_id left join project_running r on r.project_id = j.project_id`
+	select f.queue, f.job_id, (select j.pipeline_id from jobs j where j.id = f.job_id),
+		coalesce((select r.running from jobs j join project_running r on r.project_id = j.project_id where j.id = f.job_id), 0)
+	from firsts f`
 
 // PendingQueues gives the head of every queue in which a job is pending, in no
 // promised order. Taking a

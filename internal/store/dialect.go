@@ -11,8 +11,8 @@ import (
 // that have a text of their own. Queries may hold these tokens, which expand
 // replaces:
 //
-//	{ints $1}      the integers of an intList, as a sub-select for "in"
-//	{texts $1}     the same for texts of a textList
+//	in {ints $1}   is one of the integers of an intList
+//	in {texts $1}  is one of the texts of a textList
 //	{skip locked}  after a sub-select that claims a row
 //	{now}          the database's own clock in microseconds since 1970
 type dialect struct {
@@ -43,9 +43,12 @@ func (d *dialect) expand(query string) string {
 	}
 	var b strings.Builder
 	for found {
-		b.WriteString(before)
 		token, after, _ := strings.Cut(rest, "}")
 		word, argument, _ := strings.Cut(token, " ")
+		if word == "ints" || word == "texts" { // their words have an operator of their own
+			before = strings.TrimSuffix(before, "in ")
+		}
+		b.WriteString(before)
 		b.WriteString(strings.ReplaceAll(d.tokens[word], "@", argument))
 		before, rest, found = strings.Cut(after, "{")
 	}

@@ -33,7 +33,7 @@ const applyChanges = `
 			manager_id = c.manager_id, graceful = c.graceful, token_nonce = c.token_nonce, token_digest = c.token_digest,
 			failure_reason = c.failure_reason, exit_code = c.exit_code, coverage = c.coverage,
 			queued_at = c.queued_at, started_at = c.started_at, finished_at = c.finished_at, scheduled_at = c.scheduled_at
-		from target, changes c where j.id = c.id
+		from target, changes c where j.id = c.id and j.id = any($12::bigint[])
 	), counted as (
 		update project_running set running = running + $11::bigint from target
 		where project_running.project_id = target.project_id and $11::bigint <> 0

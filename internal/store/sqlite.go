@@ -19,8 +19,8 @@ var sqliteDialect = &dialect{
 	goose:  goose.DialectSQLite3,
 	schema: strings.NewReplacer("$id", "integer primary key autoincrement"),
 	tokens: map[string]string{
-		"ints":  "(select value from json_each(@))",
-		"texts": "(select value from json_each(@))",
+		"ints":  "in (select value from json_each(@))",
+		"texts": "in (select value from json_each(@))",
 		"skip":  "",
 		"now":   "cast(unixepoch('subsec') * 1000000 as integer)",
 	},

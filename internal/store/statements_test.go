@@ -50,6 +50,12 @@ func openRecorded(t *testing.T) (*DB, *recorder, ci.Project) {
 			t.Error(err)
 		}
 	})
+	return db, &r, addProject(t, db)
+}
+
+// addProject adds a user with a project.
+func addProject(t *testing.T, db *DB) ci.Project {
+	t.Helper()
 	user, home, err := db.CreateUser(t.Context(), ci.User{Username: "maya"}, ci.Namespace{Kind: ci.UserNamespace, FullPath: "maya"})
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +64,7 @@ func openRecorded(t *testing.T) (*DB, *recorder, ci.Project) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return db, &r, project
+	return project
 }
 
 // newPipeline describes a pipeline with jobs that share one specification.
