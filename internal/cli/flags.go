@@ -65,7 +65,7 @@ func (f *serverFlags) config(term *terminal, level slog.Level) (daemon.Config, e
 	return daemon.Config{
 		Listen: f.Listen, ExternalURL: f.ExternalURL, Data: data, KeyFile: f.KeyFile, ReadyFile: f.ReadyFile,
 		TrustedProxies: f.TrustedProxies, RootPassword: password, RootToken: token, RunnerUser: f.RunnerUser,
-		Path: jobPath(os.Getenv("PATH")), Lang: os.Getenv("LANG"), Term: os.Getenv("TERM"),
+		Path: os.Getenv("PATH"), Lang: os.Getenv("LANG"), Term: os.Getenv("TERM"),
 		Logger: newLogger(term, f.LogFormat, level), Version: version(),
 	}, nil
 }
@@ -87,19 +87,6 @@ func dataDir(named string) (string, error) {
 		return "", exitWith(exitUsage, "no home directory: say where to keep data with --data DIR")
 	}
 	return filepath.Join(home, ".local", "share", "lanyard"), nil
-}
-
-// jobPath is where jobs look for programs: where this program would, and in its own
-// folder, so that a job can start another project's pipeline with `lanyard trigger`.
-func jobPath(path string) string {
-	program, err := os.Executable()
-	if err != nil {
-		return path
-	}
-	if path == "" {
-		return filepath.Dir(program)
-	}
-	return path + string(filepath.ListSeparator) + filepath.Dir(program)
 }
 
 // newLogger logs to standard error.

@@ -71,3 +71,16 @@ func (c *runnerCommand) config(term *terminal) (runner.Config, error) {
 		Logger: newLogger(term, c.LogFormat, c.LogLevel), Version: version().Version,
 	}, nil
 }
+
+// jobPath is where jobs look for programs: where this program would, and in its own
+// folder, so that a job can start another project's pipeline with `lanyard trigger`.
+func jobPath(path string) string {
+	program, err := os.Executable()
+	if err != nil {
+		return path
+	}
+	if path == "" {
+		return filepath.Dir(program)
+	}
+	return path + string(filepath.ListSeparator) + filepath.Dir(program)
+}

@@ -27,7 +27,7 @@ type Config struct {
 	RootToken    string // personal access token of the first administrator
 
 	Runners       int    // jobs at once of the built-in runner; 0: off
-	RunnerUser    string // account that its jobs run as; Data is made passable (0711) for it
+	RunnerUser    string // account that its jobs run as, which needs root; they work in Data-runner
 	RunnerTrusted bool   // without RunnerUser: its jobs run as the server's own account
 
 	Path string // where programs are looked for, for git and for jobs

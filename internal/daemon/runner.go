@@ -2,8 +2,12 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/runner"
 )
@@ -15,18 +19,17 @@ func (s *Server) newRunner(ctx context.Context) (*runner.Runner, error) {
 	if c.Runners == 0 {
 		return nil, nil
 	}
-	if c.RunnerUser != "" {
-		if err := letPass(c.Data); err != nil {
-			return nil, fmt.Errorf("open data directory to %s: %w", c.RunnerUser, err)
-		}
-	}
 	token, err := s.engine.BuiltInRunner(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("set up built-in runner: %w", err)
 	}
+	path, err := c.jobPath()
+	if err != nil {
+		return nil, err
+	}
 	r, err := runner.New(runner.Config{
 		URL: s.LocalURL(), Token: token, Name: "built-in", Concurrency: c.Runners, WorkDir: c.work(), User: c.RunnerUser,
-		Path: c.Path, Lang: c.Lang, Term: c.Term, Logger: c.Logger, Version: c.Version.Version,
+		Path: path, Lang: c.Lang, Term: c.Term, Logger: c.Logger, Version: c.Version.Version,
 	})
 	if err != nil {
 		return nil, usage("built-in runner: %v", err)
@@ -34,16 +37,40 @@ func (s *Server) newRunner(ctx context.Context) (*runner.Runner, error) {
 	return r, nil
 }
 
-// letPass lets other accounts go through a folder, without seeing what is in it:
-// jobs work below the data directory. All else in there is closed to them by its
-// own mode.
-func letPass(dir string) error {
-	info, err := os.Stat(dir)
+// programName is what jobs call this program.
+const programName = "lanyard"
+
+// jobPath is where jobs look for programs. They find this one last, so that a job
+// can start another project's pipeline with `lanyard trigger`: in its own folder,
+// or, when its file has another name, by a link.
+func (c Config) jobPath() (string, error) {
+	program, err := os.Executable()
 	if err != nil {
+		return "", fmt.Errorf("find own program: %w", err)
+	}
+	folder := filepath.Dir(program)
+	if filepath.Base(program) != programName {
+		folder = filepath.Join(c.work(), "bin")
+		if err := link(program, filepath.Join(folder, programName)); err != nil {
+			return "", usage("built-in runner: %v", err)
+		}
+	}
+	return strings.TrimPrefix(c.Path+string(filepath.ListSeparator)+folder, string(filepath.ListSeparator)), nil
+}
+
+// link makes name a link to a program, in a folder that every account may read.
+func link(program, name string) error {
+	if found, err := os.Readlink(name); err == nil && found == program {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	if mode := info.Mode().Perm(); mode&0o011 != 0o011 {
-		return os.Chmod(dir, mode|0o011)
+	if err := os.Chmod(filepath.Dir(name), 0o755); err != nil { // whatever the umask
+		return err
 	}
-	return nil
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Symlink(program, name)
 }
