@@ -138,20 +138,16 @@ func (e *Engine) dependencies(ctx context.Context, s *ci.Snapshot, job ci.Job, a
 	return nil
 }
 
-// feeds reports whether artifacts of earlier go to job.
+// feeds reports whether artifacts of earlier go to job: those of earlier stages, or
+// of its needs, and of them only those that it lists as dependencies if it does.
 func feeds(earlier, job ci.Job) bool {
-	if job.Plan.Dependencies != nil {
-		return slices.Contains(job.Plan.Dependencies, earlier.Name)
+	if job.Plan.Dependencies != nil && !slices.Contains(job.Plan.Dependencies, earlier.Name) {
+		return false
 	}
 	if !job.Plan.DAG {
 		return earlier.StageIndex < job.StageIndex
 	}
-	for _, need := range job.Plan.Needs {
-		if need.Artifacts && need.Job == earlier.Name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(job.Plan.Needs, func(n ci.Need) bool { return n.Artifacts && n.Job == earlier.Name })
 }
 
 func expired(job ci.Job, now time.Time) bool {
