@@ -1,24 +1,38 @@
 package store_test
 
 import (
+	"flag"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/store"
 	"github.com/lanyard-ci/lanyard/internal/store/storetest"
+	"github.com/lanyard-ci/lanyard/internal/store/storetest/postgres"
 )
+
+// onPostgres measures PostgreSQL, which puts each commit on disk as SQLite does.
+var onPostgres = flag.Bool("postgres", false, "measure PostgreSQL instead of SQLite")
+
+// durable is the server that is measured.
+var durable = sync.OnceValues(func() (*postgres.Cluster, error) { return postgres.Start(postgres.Config{Durable: true}) })
 
 // openCounted opens a database that counts its statements.
 func openCounted(tb testing.TB) (*store.DB, *atomic.Int64) {
 	tb.Helper()
 	var count atomic.Int64
-	db, err := store.Open(tb.Context(), store.Config{
-		Path:      filepath.Join(tb.TempDir(), "lanyard.db"),
-		Statement: func(string) { count.Add(1) },
-	})
+	config := store.Config{Path: filepath.Join(tb.TempDir(), "lanyard.db"), Statement: func(string) { count.Add(1) }}
+	if *onPostgres {
+		server, err := durable()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		config.URL = server.New(tb, "")
+	}
+	db, err := store.Open(tb.Context(), config)
 	if err != nil {
 		tb.Fatal(err)
 	}

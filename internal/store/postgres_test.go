@@ -3,7 +3,10 @@ package store_test
 import (
 	"database/sql"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +17,22 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/store/storetest/postgres"
 )
 
-func TestMain(m *testing.M) { postgres.Main(m) }
+// TestMain ends the servers that tests and benchmarks shared.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	problems := postgres.Stop()
+	if *onPostgres {
+		if server, err := durable(); err == nil {
+			problems = errors.Join(problems, server.Stop())
+		}
+	}
+	if problems != nil {
+		fmt.Fprintln(os.Stderr, problems)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
 
 // migrated gives the URL of a new database with the present schema.
 func migrated(tb testing.TB) string {
