@@ -41,8 +41,8 @@ func TestShallowFetchOfACommit(t *testing.T) {
 		equal(t, "commits, protocol "+protocol, g.must("rev-list", "refs/pipelines/1"), sha)
 		g.refused([]string{"not our ref"}, "-c", "protocol.version="+protocol, "fetch", "-q", url, strings.Repeat("ab", 20))
 	}
-	if strings.Contains(w.logs.String(), "level=ERROR") {
-		t.Errorf("logged an error:\n%s", w.logs.String())
+	if strings.Contains(w.logged(), "level=ERROR") {
+		t.Errorf("logged an error:\n%s", w.logged())
 	}
 }
 

@@ -247,13 +247,13 @@ func TestSecretsStayOutOfLogs(t *testing.T) {
 	}
 	said += fmt.Sprint(w.request("POST", "/root/demo.git/git-upload-pack", "0032want "+token, basic("x", token), fetchType))
 	for _, secret := range []string{token, wrong, job, "hushhush"} {
-		if strings.Contains(w.logs.String(), secret) || strings.Contains(said, secret) {
-			t.Errorf("%s can be read:\n%s\n%s", secret, w.logs.String(), said)
+		if strings.Contains(w.logged(), secret) || strings.Contains(said, secret) {
+			t.Errorf("%s can be read:\n%s\n%s", secret, w.logged(), said)
 		}
 	}
 	for _, want := range []string{"route=/{project}.git/info/refs", "route=/{project}.git/git-receive-pack", "project=1", "user=1"} {
-		if !strings.Contains(w.logs.String(), want) {
-			t.Errorf("the log has no %s:\n%s", want, w.logs.String())
+		if !strings.Contains(w.logged(), want) {
+			t.Errorf("the log has no %s:\n%s", want, w.logged())
 		}
 	}
 }
@@ -293,8 +293,8 @@ func TestBrokenRequests(t *testing.T) {
 	if got := w.request("POST", fetch, "nonsense", fetchType, token); got.status != 200 && got.status != 400 {
 		t.Errorf("nonsense: got %d %q", got.status, got.body)
 	}
-	if strings.Contains(w.logs.String(), "level=ERROR") {
-		t.Errorf("logged an error:\n%s", w.logs.String())
+	if strings.Contains(w.logged(), "level=ERROR") {
+		t.Errorf("logged an error:\n%s", w.logged())
 	}
 }
 

@@ -70,8 +70,8 @@ func TestGitEndsWithItsClient(t *testing.T) {
 	}
 	equal(t, "stalled", w.sha(p, "stalled"), "")
 	equal(t, "stalled in the table", w.recorded(p, "refs/heads/stalled"), "")
-	if strings.Contains(w.logs.String(), "level=ERROR") {
-		t.Errorf("logged an error:\n%s", w.logs.String())
+	if strings.Contains(w.logged(), "level=ERROR") {
+		t.Errorf("logged an error:\n%s", w.logged())
 	}
 }
 
@@ -113,7 +113,7 @@ func TestDeafClients(t *testing.T) {
 		"Content-Type: application/x-git-upload-pack-request\r\nContent-Length: %d\r\n\r\n%s", r.Header.Get("Authorization"), len(body), body)
 	check(t, err)
 	eventually(t, "the request has ended", func() bool {
-		return strings.Contains(w.logs.String(), "route=/{project}.git/git-upload-pack status=499")
+		return strings.Contains(w.logged(), "route=/{project}.git/git-upload-pack status=499")
 	})
 }
 

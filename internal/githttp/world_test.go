@@ -1,10 +1,7 @@
 package githttp_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"log/slog"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -12,21 +9,18 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
-	"github.com/lanyard-ci/lanyard/internal/blob/disk"
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/engine"
+	"github.com/lanyard-ci/lanyard/internal/engine/enginetest"
 	"github.com/lanyard-ci/lanyard/internal/git"
 	"github.com/lanyard-ci/lanyard/internal/githttp"
-	"github.com/lanyard-ci/lanyard/internal/hub"
 	"github.com/lanyard-ci/lanyard/internal/store"
-	"github.com/lanyard-ci/lanyard/internal/trace"
 	"github.com/lanyard-ci/lanyard/internal/wire"
 )
 
@@ -45,26 +39,8 @@ type world struct {
 	handler *githttp.Handler
 	server  *httptest.Server
 	urls    wire.URLs
-	logs    *logBuffer
+	logged  func() string // what the server logged
 	root    engine.Caller
-}
-
-// A logBuffer keeps what is logged.
-type logBuffer struct {
-	mu   sync.Mutex // protects text
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 // settings are what tests change about a world.
@@ -81,31 +57,20 @@ func newWorld(t testing.TB, changes ...func(*settings)) *world {
 	for _, change := range changes {
 		change(&s)
 	}
-	w := &world{t: t, logs: &logBuffer{}, server: httptest.NewUnstartedServer(nil)}
-	logger := slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	dir := t.TempDir()
-	w.store = must(store.Open(t.Context(), store.Config{Path: filepath.Join(dir, "db"), Logger: logger}))(t)
-	closing(t, w.store.Close)
-	w.git = must(git.Open(git.Config{Root: filepath.Join(dir, "repositories"), NoSync: true, MaxPush: s.maxPush}))(t)
-	closing(t, w.git.Close)
-	blobs := must(disk.Open(filepath.Join(dir, "blobs")))(t)
-	traces := must(trace.Open(t.Context(), trace.Config{Path: filepath.Join(dir, "logs.db"), Blobs: blobs, Now: time.Now}))(t)
-	closing(t, traces.Close)
-	keys, _, err := auth.LoadKeys(filepath.Join(dir, "keys.yml"), rand.Reader)
-	check(t, err)
-	w.urls = must(wire.ParseURLs("http://" + w.server.Listener.Addr().String()))(t)
-	w.engine = must(engine.New(engine.Config{
-		Store: w.store, Git: w.git, Blobs: blobs, Traces: traces, Hub: hub.New("test"), Keys: keys,
-		Now: time.Now, Rand: rand.Reader, Logger: logger, URLs: w.urls,
-	}))(t)
+	server := httptest.NewUnstartedServer(nil)
+	base := enginetest.New(t, enginetest.Config{
+		URL: "http://" + server.Listener.Addr().String(), Git: git.Config{MaxPush: s.maxPush}, Now: time.Now,
+	})
+	w := &world{
+		t: t, engine: base.Engine, store: base.Store, git: base.Git, server: server, urls: base.URLs, logged: base.Log, root: base.Root,
+	}
 	w.handler = must(githttp.New(githttp.Config{
 		Engine: w.engine, View: w.store.View(), Git: w.git, URLs: w.urls, Limiter: wire.NewLimiter(wire.LimiterConfig{PerMinute: s.misses}),
-		Logger: logger, Processes: s.processes,
+		Logger: base.Logger, Processes: s.processes,
 	}))(t)
-	w.server.Config.Handler = wire.New(wire.Config{URLs: w.urls, Rest: w.handler, Log: logger})
+	w.server.Config.Handler = wire.New(wire.Config{URLs: w.urls, Rest: w.handler, Log: base.Logger})
 	w.server.Start()
 	t.Cleanup(w.server.Close)
-	w.root = engine.Caller{User: must(w.engine.Root(t.Context()))(t)}
 	return w
 }
 

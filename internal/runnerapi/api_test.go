@@ -456,7 +456,7 @@ func TestSecretsStayOutOfLogs(t *testing.T) {
 	w.send("POST", "/api/v4/jobs/request?token=glrt-guessed", nil)
 	w.finish(job, "success")
 	for _, secret := range []string{token, job.token, "glrt-guessed"} {
-		if strings.Contains(w.logs.String(), secret) {
+		if strings.Contains(w.logged(), secret) {
 			t.Errorf("the log of the server has %s", secret)
 		}
 	}

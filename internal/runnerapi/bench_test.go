@@ -36,7 +36,7 @@ func TestClaimTakesFewStatements(t *testing.T) {
 			w.send("POST", "/api/v4/jobs/request", map[string]any{"token": token, "system_id": "s_test"})
 		}},
 	} {
-		if got := w.statements.during(c.run); got > c.most {
+		if got := w.during(c.run); got > c.most {
 			t.Errorf("%s: got %d statements, want at most %d", c.what, got, c.most)
 		}
 	}
@@ -98,7 +98,7 @@ func BenchmarkTakeJob(b *testing.B) {
 			close(jobs)
 			var statements int
 			b.ResetTimer()
-			statements = w.statements.during(func() {
+			statements = w.during(func() {
 				var runners sync.WaitGroup
 				for i := range n {
 					runners.Go(func() {

@@ -117,11 +117,11 @@ func TestChecksums(t *testing.T) {
 		expect(t, checksum, a, 200, "200")
 	}
 	report("")
-	if strings.Contains(w.logs.String(), differs) {
+	if strings.Contains(w.logged(), differs) {
 		t.Error("a right checksum was found wrong")
 	}
 	report("crc32:12345678")
-	if !strings.Contains(w.logs.String(), differs) {
+	if !strings.Contains(w.logged(), differs) {
 		t.Error("a wrong checksum was not told")
 	}
 }

@@ -3,26 +3,22 @@ package runnerapi
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/lanyard-ci/lanyard/internal/auth"
-	"github.com/lanyard-ci/lanyard/internal/blob/disk"
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/engine"
+	"github.com/lanyard-ci/lanyard/internal/engine/enginetest"
 	"github.com/lanyard-ci/lanyard/internal/git"
 	"github.com/lanyard-ci/lanyard/internal/hub"
 	"github.com/lanyard-ci/lanyard/internal/store"
@@ -42,10 +38,10 @@ type world struct {
 	root    engine.Caller
 	project ci.Project
 	server  *httptest.Server
-	logs    *syncBuffer // what the server logged
+	logged  func() string // what the server logged
 
-	open       atomic.Int64 // requests that are being answered
-	statements *counter     // of the database
+	open       atomic.Int64           // requests that are being answered
+	statements *enginetest.Statements // of the database
 	mu         sync.Mutex
 	ahead      time.Duration // of the server's clock; protected by mu
 }
@@ -60,50 +56,29 @@ type options struct {
 // has run there yet.
 func newWorld(t testing.TB, config string, o options) *world {
 	t.Helper()
-	w := &world{t: t, hub: hub.New("test"), logs: &syncBuffer{}, statements: &counter{}}
-	dir := t.TempDir()
 	check := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	ctx := t.Context()
-	logger := slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	keys, _, err := auth.LoadKeys(filepath.Join(dir, "keys.yml"), rand.Reader)
-	check(err)
-	w.db, err = store.Open(ctx, store.Config{Path: filepath.Join(dir, "test.db"), Now: w.now, Statement: w.statements.add})
-	check(err)
-	t.Cleanup(func() { w.db.Close() })
-	w.view = w.db.View()
-	blobs, err := disk.Open(filepath.Join(dir, "blobs"))
-	check(err)
-	w.traces, err = trace.Open(ctx, trace.Config{Path: filepath.Join(dir, "logs.db"), Blobs: blobs, Now: w.now, MaxBytes: o.logBytes})
-	check(err)
-	t.Cleanup(func() { w.traces.Close() })
-	repositories, err := git.Open(git.Config{Root: filepath.Join(dir, "repositories"), NoSync: true})
-	check(err)
-	t.Cleanup(func() { repositories.Close() })
-
-	mux := http.NewServeMux()
-	w.server = httptest.NewUnstartedServer(nil)
-	urls, err := wire.ParseURLs("http://" + w.server.Listener.Addr().String())
-	check(err)
-	w.engine, err = engine.New(engine.Config{
-		Store: w.db, Git: repositories, Blobs: blobs, Traces: w.traces, Hub: w.hub, Keys: keys, Now: w.now, Rand: rand.Reader,
-		Logger: logger, URLs: urls, Limits: o.limits,
+	ctx, mux := t.Context(), http.NewServeMux()
+	w := &world{t: t, server: httptest.NewUnstartedServer(nil)}
+	base := enginetest.New(t, enginetest.Config{
+		URL: "http://" + w.server.Listener.Addr().String(), Limits: o.limits, Trace: trace.Config{MaxBytes: o.logBytes}, Now: w.now,
 	})
-	check(err)
+	w.db, w.view, w.hub, w.traces, w.engine = base.Store, base.View, base.Hub, base.Traces, base.Engine
+	w.root, w.logged, w.statements = base.Root, base.Log, base.Statements
 	if o.pollTime == 0 {
 		o.pollTime = 50 * time.Millisecond
 	}
 	api, err := New(Config{
-		Engine: w.engine, View: w.view, Blobs: blobs, Traces: w.traces, Hub: w.hub, URLs: urls, Limiter: wire.NewLimiter(wire.LimiterConfig{}),
-		Now: w.now, Logger: logger, PollTime: o.pollTime,
+		Engine: w.engine, View: w.view, Blobs: base.Blobs, Traces: w.traces, Hub: w.hub, URLs: base.URLs,
+		Limiter: wire.NewLimiter(wire.LimiterConfig{}), Now: w.now, Logger: base.Logger, PollTime: o.pollTime,
 	})
 	check(err)
 	api.Routes(mux)
-	edge := wire.New(wire.Config{URLs: urls, API: mux, Log: logger})
+	edge := wire.New(wire.Config{URLs: base.URLs, API: mux, Log: base.Logger})
 	w.server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.open.Add(1)
 		defer w.open.Add(-1)
@@ -112,9 +87,6 @@ func newWorld(t testing.TB, config string, o options) *world {
 	w.server.Start()
 	t.Cleanup(func() { w.hub.Close(); w.server.Close() })
 
-	check(w.engine.Bootstrap(ctx, "", "glpat-root-token-for-tests"))
-	w.root, err = w.engine.AuthenticateAccessToken(ctx, "glpat-root-token-for-tests")
-	check(err)
 	w.project, err = w.engine.CreateProject(ctx, w.root, engine.NewProject{Path: "demo"})
 	check(err)
 	if config != "" {
@@ -350,45 +322,9 @@ func (w *world) check() {
 	}
 }
 
-// A counter counts statements.
-type counter struct {
-	mu sync.Mutex // protects n
-	n  int
-}
-
-func (c *counter) add(string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n++
-}
-
-// during gives how many statements f took.
-func (c *counter) during(f func()) int {
-	c.mu.Lock()
-	before := c.n
-	c.mu.Unlock()
+// during gives how many statements of the database f took.
+func (w *world) during(f func()) int {
+	before := w.statements.Count()
 	f()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.n - before
-}
-
-// A syncBuffer is a buffer that a server may write to while a test reads.
-type syncBuffer struct {
-	mu   sync.Mutex // protects data
-	data bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.data.Write(p)
-}
-
-// String gives what was written so far.
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.data.String()
+	return int(w.statements.Count() - before)
 }
