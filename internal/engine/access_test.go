@@ -54,24 +54,28 @@ func TestRefs(t *testing.T) {
 		answer, err := s.Trigger(s.project, s.token, test.sent)
 		got := enginetest.Text(err)
 		if err == nil {
-			p := answer.Pipeline
-			got = p.Ref + " branch "
-			if p.Tag {
-				got = p.Ref + " tag "
-			}
-			if p.Protected {
-				got += "protected "
-			}
-			got += p.SHA
-			enginetest.Equal(t, "before_sha", p.BeforeSHA, strings.Repeat("0", 40))
-			for _, job := range s.Snapshot(p.ID).Jobs {
-				enginetest.Equal(t, "job is protected", job.Protected, p.Protected)
+			got = placed(answer.Pipeline)
+			enginetest.Equal(t, "before_sha", answer.Pipeline.BeforeSHA, strings.Repeat("0", 40))
+			for _, job := range s.Snapshot(answer.Pipeline.ID).Jobs {
+				enginetest.Equal(t, "job is protected", job.Protected, answer.Pipeline.Protected)
 			}
 		}
 		enginetest.Equal(t, fmt.Sprintf("%q", test.sent), got, test.want)
 	}
 	s.as(ci.Maintainer)
 	enginetest.Equal(t, "a maintainer on a protected tag", s.trigger("v1.0"), "")
+}
+
+// placed shows where a pipeline runs: name, kind, protected and commit.
+func placed(p ci.Pipeline) string {
+	words := []string{p.Ref, "branch"}
+	if p.Tag {
+		words[1] = "tag"
+	}
+	if p.Protected {
+		words = append(words, "protected")
+	}
+	return strings.Join(append(words, p.SHA), " ")
 }
 
 // contract/trigger-api.md 4.6: who may set variables.
@@ -208,17 +212,7 @@ func TestJobTokenAccess(t *testing.T) {
 		{name: "administrator who is no member", token: ofAdmin.Token, setup: allow, want: hidden},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			target := w.Project(fmt.Sprintf("target%d", i), ".gitlab-ci.yml", simple)
-			w.Member(w.Root.User, target, ci.NoRole)
-			other := w.User(fmt.Sprintf("creator%d", i)) // so that the administrator does not own it
-			target = w.Set(target, func(p *ci.Project) {
-				p.Visibility = test.visibility
-				if p.Visibility == "" {
-					p.Visibility = ci.Private
-				}
-				namespace := enginetest.Must(w.View.NamespaceByPath(t.Context(), other.Username))(t)
-				p.NamespaceID, p.FullPath = namespace.ID, other.Username+"/"+p.Path
-			})
+			target := strange(t, w, fmt.Sprintf("target%d", i), test.visibility)
 			if test.role != ci.NoRole {
 				w.Member(source.owner, target, test.role)
 			}
@@ -235,6 +229,22 @@ func TestJobTokenAccess(t *testing.T) {
 			}
 		})
 	}
+}
+
+// strange makes a project in which the administrator has no part, private if its
+// visibility is empty.
+func strange(t *testing.T, w *enginetest.World, path string, visibility ci.Visibility) ci.Project {
+	t.Helper()
+	project := w.Project(path, ".gitlab-ci.yml", simple)
+	w.Member(w.Root.User, project, ci.NoRole)
+	owner := w.User("owner-of-" + path)
+	namespace := enginetest.Must(w.View.NamespaceByPath(t.Context(), owner.Username))(t)
+	return w.Set(project, func(p *ci.Project) {
+		p.NamespaceID, p.FullPath = namespace.ID, owner.Username+"/"+p.Path
+		if visibility != "" {
+			p.Visibility = visibility
+		}
+	})
 }
 
 // checkDownstream looks at a pipeline that a job token made (contract 2.4).

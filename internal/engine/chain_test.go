@@ -82,48 +82,52 @@ func jobs(n int) string {
 	return b.String()
 }
 
-// What is wrong with the configuration, or what it wants: contract/trigger-api.md
-// 4.2, steps 9 to 18, and 4.5. A row is kept where kept is set.
+// errEmpty refuses a pipeline without jobs.
+const errEmpty = "The resulting pipeline would have been empty. Review the rules configuration for the relevant jobs."
+
+// configurations are what is wrong with a configuration, or what it wants:
+// contract/trigger-api.md 4.2, steps 9 to 18, and 4.5.
+var configurations = []struct {
+	name   string
+	config string
+	want   string // a text that ends in "…" is the beginning
+	kept   bool   // a row is
+	reason string // config_error when empty
+}{
+	{name: "no file", want: "Missing CI config file"},
+	{name: "filtered by workflow", config: "workflow: {rules: [{when: never}]}\n" + simple,
+		want: "The pipeline did not run. Review the workflow:rules configuration for the pipeline."},
+	{name: "filtered by rules", config: "a: {script: x, rules: [{if: $NOPE}]}", want: errEmpty},
+	{name: "filtered by only", config: "a: {script: x, only: [pushes]}", want: errEmpty},
+	{name: "edges alone", config: "a: {stage: .pre, script: x}\nb: {stage: .post, script: x}", want: errEmpty},
+	{name: "empty", config: "\n", want: "Local file `.gitlab-ci.yml` is empty!", kept: true},
+	{name: "syntax", config: "a: [\n", want: "`.gitlab-ci.yml`: (<unknown>): …", kept: true},
+	{name: "not a map", config: "- a\n", want: "`.gitlab-ci.yml`: Invalid configuration format", kept: true},
+	{name: "text too big", config: simple + "#" + strings.Repeat("x", 2<<20), want: "The provided YAML is too big", kept: true},
+	{name: "beyond what is read", config: simple + "#" + strings.Repeat("x", 3<<20), want: "The provided YAML is too big", kept: true},
+	{name: "no visible job", config: ".a: {script: x}", want: "jobs config should contain at least one visible job", kept: true},
+	{name: "job without work", config: "a: {stage: test}", want: "jobs a config should implement the script:, run:, or trigger: keyword", kept: true},
+	{name: "unknown keyword", config: "a: {script: x, foo: y}", want: "jobs:a config contains unknown keys: foo", kept: true},
+	{name: "first error only", config: "a: {script: x, foo: y}\nb: {script: x, bar: y}", want: "jobs:a config contains unknown keys: foo", kept: true},
+	{name: "stage", config: "a: {script: x, stage: nope}", kept: true,
+		want: "a job: chosen stage nope does not exist; available stages are .pre, build, test, deploy, .post"},
+	{name: "undefined need", config: "a: {script: x, needs: [b]}", want: "a job: undefined need: b", kept: true},
+	{name: "need that is filtered", config: "a: {script: x, rules: [{if: $NOPE}]}\nb: {script: x, needs: [a]}", kept: true,
+		want: "'b' job needs 'a' job, but 'a' does not exist in the pipeline. This might be because of the only, except, or rules keywords. " +
+			"To need a job that sometimes does not exist in the pipeline, use needs:optional."},
+	{name: "include that is not there", config: "include: x.yml\n" + simple, want: "Local file `x.yml` does not exist!", kept: true},
+	{name: "include that climbs", config: "include: ../x.yml\n" + simple, want: "Local file `../x.yml` does not exist!", kept: true},
+	{name: "include of git's own", config: "include: .git/x.yml\n" + simple, want: "Local file `.git/x.yml` does not exist!", kept: true},
+	{name: "include with an empty part", config: "include: a//x.yml\n" + simple, want: "Local file `a//x.yml` does not exist!", kept: true},
+	{name: "not supported", config: "include: {remote: 'https://example.com/x.yml'}\n" + simple, kept: true,
+		want: `.gitlab-ci.yml:1:11: keyword "include:remote" is not supported yet`},
+	{name: "too many jobs", config: jobs(4), kept: true, reason: ci.ReasonSizeLimit,
+		want: "The number of jobs has exceeded the limit of 3. Try splitting the configuration with parent-child-pipelines"},
+}
+
 func TestRefusedByConfiguration(t *testing.T) {
 	w := enginetest.New(t, enginetest.Config{Limits: engine.Limits{JobsPerPipeline: 3}, Git: git.Config{MaxFile: 3 << 20}})
-	const empty = "The resulting pipeline would have been empty. Review the rules configuration for the relevant jobs."
-	for i, test := range []struct {
-		name   string
-		config string
-		want   string // a text that ends in "…" is the beginning
-		kept   bool
-		reason string // config_error when empty
-	}{
-		{name: "no file", want: "Missing CI config file"},
-		{name: "filtered by workflow", config: "workflow: {rules: [{when: never}]}\n" + simple,
-			want: "The pipeline did not run. Review the workflow:rules configuration for the pipeline."},
-		{name: "filtered by rules", config: "a: {script: x, rules: [{if: $NOPE}]}", want: empty},
-		{name: "filtered by only", config: "a: {script: x, only: [pushes]}", want: empty},
-		{name: "edges alone", config: "a: {stage: .pre, script: x}\nb: {stage: .post, script: x}", want: empty},
-		{name: "empty", config: "\n", want: "Local file `.gitlab-ci.yml` is empty!", kept: true},
-		{name: "syntax", config: "a: [\n", want: "`.gitlab-ci.yml`: (<unknown>): …", kept: true},
-		{name: "not a map", config: "- a\n", want: "`.gitlab-ci.yml`: Invalid configuration format", kept: true},
-		{name: "text too big", config: simple + "#" + strings.Repeat("x", 2<<20), want: "The provided YAML is too big", kept: true},
-		{name: "beyond what is read", config: simple + "#" + strings.Repeat("x", 3<<20), want: "The provided YAML is too big", kept: true},
-		{name: "no visible job", config: ".a: {script: x}", want: "jobs config should contain at least one visible job", kept: true},
-		{name: "job without work", config: "a: {stage: test}", want: "jobs a config should implement the script:, run:, or trigger: keyword", kept: true},
-		{name: "unknown keyword", config: "a: {script: x, foo: y}", want: "jobs:a config contains unknown keys: foo", kept: true},
-		{name: "first error only", config: "a: {script: x, foo: y}\nb: {script: x, bar: y}", want: "jobs:a config contains unknown keys: foo", kept: true},
-		{name: "stage", config: "a: {script: x, stage: nope}", kept: true,
-			want: "a job: chosen stage nope does not exist; available stages are .pre, build, test, deploy, .post"},
-		{name: "undefined need", config: "a: {script: x, needs: [b]}", want: "a job: undefined need: b", kept: true},
-		{name: "need that is filtered", config: "a: {script: x, rules: [{if: $NOPE}]}\nb: {script: x, needs: [a]}", kept: true,
-			want: "'b' job needs 'a' job, but 'a' does not exist in the pipeline. This might be because of the only, except, or rules keywords. " +
-				"To need a job that sometimes does not exist in the pipeline, use needs:optional."},
-		{name: "include that is not there", config: "include: x.yml\n" + simple, want: "Local file `x.yml` does not exist!", kept: true},
-		{name: "include that climbs", config: "include: ../x.yml\n" + simple, want: "Local file `../x.yml` does not exist!", kept: true},
-		{name: "include of git's own", config: "include: .git/x.yml\n" + simple, want: "Local file `.git/x.yml` does not exist!", kept: true},
-		{name: "include with an empty part", config: "include: a//x.yml\n" + simple, want: "Local file `a//x.yml` does not exist!", kept: true},
-		{name: "not supported", config: "include: {remote: 'https://example.com/x.yml'}\n" + simple, kept: true,
-			want: `.gitlab-ci.yml:1:11: keyword "include:remote" is not supported yet`},
-		{name: "too many jobs", config: jobs(4), kept: true, reason: ci.ReasonSizeLimit,
-			want: "The number of jobs has exceeded the limit of 3. Try splitting the configuration with parent-child-pipelines"},
-	} {
+	for i, test := range configurations {
 		t.Run(test.name, func(t *testing.T) {
 			s := newScene(t, w, fmt.Sprintf("config%d", i), test.config)
 			got := s.trigger("main", "COLOR", "red")

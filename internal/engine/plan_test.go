@@ -75,10 +75,8 @@ func sum(key string) string {
 	return ""
 }
 
-// What a job executes and how it is placed, from the file to the row.
-func TestPlan(t *testing.T) {
-	w := enginetest.New(t, enginetest.Config{})
-	s := newScene(t, w, "plan", `
+// planConfig has two jobs with most of what a job can have.
+const planConfig = `
 stages: [build, test]
 variables: {ROOT: "1"}
 build:
@@ -103,7 +101,12 @@ build:
     access: developer
     reports: {junit: report.xml, dotenv: build.env, coverage_report: {coverage_format: cobertura, path: c.xml}, sast: s.json}
 test 1/2: {stage: test, needs: [{job: build, artifacts: false}], script: x}
-`)
+`
+
+// What a job executes and how it is placed, from the file to the row.
+func TestPlan(t *testing.T) {
+	w := enginetest.New(t, enginetest.Config{})
+	s := newScene(t, w, "plan", planConfig)
 	p := s.Started(s.project, s.token, "main")
 	jobs := s.Snapshot(p.ID).Jobs
 	spec := enginetest.Must(s.Engine.Spec(t.Context(), jobs[0]))(t)
