@@ -28,7 +28,7 @@ func (c *lintCommand) Run(ctx context.Context, term *terminal) error {
 		Project: "local", SHA: "worktree", Path: name, Variables: func(string) (string, bool) { return "", false },
 	})
 	for _, d := range found {
-		d.Pos.File = filepath.Join(root, filepath.FromSlash(d.Pos.File))
+		d.Pos.File = fromHere(filepath.Join(root, filepath.FromSlash(d.Pos.File)), filepath.IsAbs(c.File))
 		fmt.Fprintf(term.out, "%s: %s\n", printable(d.Pos.String()), printable(d.Message))
 		if d.Hint != "" && d.Code != ciyaml.CodeMissingConfig { // that one speaks of a commit
 			fmt.Fprintf(term.out, "    %s\n", printable(d.Hint))
@@ -42,37 +42,37 @@ func (c *lintCommand) Run(ctx context.Context, term *terminal) error {
 }
 
 // splitRoot gives the folder that a project's files are named from, the nearest one
-// above the file with a .git in it, and the file's name from there.
+// above the file with a .git in it or else the file's own, and the file's name from
+// there.
 func splitRoot(file string) (root, name string, err error) {
-	file = filepath.Clean(file)
-	absolute, err := filepath.Abs(file)
+	file, err = filepath.Abs(file)
 	if err != nil {
 		return "", "", err
 	}
-	root, name = filepath.Dir(file), filepath.Base(file)
-	for dir := filepath.Dir(absolute); ; dir = filepath.Dir(dir) {
+	root = filepath.Dir(file)
+	for dir := root; ; dir = filepath.Dir(dir) {
 		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
-			if name, err = filepath.Rel(dir, absolute); err != nil {
-				return "", "", err
-			}
-			return short(dir, filepath.IsAbs(file)), filepath.ToSlash(name), nil
+			root = dir
+			break
 		}
 		if dir == filepath.Dir(dir) {
-			return root, name, nil
+			break
 		}
 	}
+	name, err = filepath.Rel(root, file)
+	return root, filepath.ToSlash(name), err
 }
 
-// short names a folder as somebody who stands in the working directory would,
-// unless they named the file from the root themselves.
-func short(dir string, absolute bool) string {
+// fromHere names a file as somebody who stands in the working directory would,
+// unless they named theirs from the root.
+func fromHere(file string, absolute bool) string {
 	here, err := os.Getwd()
 	if err != nil || absolute {
-		return dir
+		return file
 	}
-	relative, err := filepath.Rel(here, dir)
+	relative, err := filepath.Rel(here, file)
 	if err != nil {
-		return dir
+		return file
 	}
 	return relative
 }

@@ -25,7 +25,7 @@ type parts struct {
 func apart(args, env []string) parts {
 	p := parts{args: slices.Clone(args)}
 	for _, pair := range env {
-		if name, _, _ := strings.Cut(pair, "="); slices.Contains(secretVariables, name) {
+		if name, value, _ := strings.Cut(pair, "="); value != "" && slices.Contains(secretVariables, name) {
 			p.secrets = append(p.secrets, pair)
 		} else {
 			p.env = append(p.env, pair)

@@ -15,6 +15,7 @@ func TestApart(t *testing.T) {
 			parts{args: []string{"serve", "--listen", "x"}, env: []string{"PATH=/bin", "LANYARD_LISTEN=y"}}},
 		{"variables", []string{"serve"}, []string{"A=1", "LANYARD_ROOT_TOKEN=t=1", "B=2", "LANYARD_ROOT_PASSWORD=p", "LANYARD_ROOT_TOKEN_FILE=f"},
 			parts{args: []string{"serve"}, env: []string{"A=1", "B=2", "LANYARD_ROOT_TOKEN_FILE=f"}, secrets: []string{"LANYARD_ROOT_TOKEN=t=1", "LANYARD_ROOT_PASSWORD=p"}}},
+		{"an empty variable", []string{"serve"}, []string{"LANYARD_ROOT_TOKEN="}, parts{args: []string{"serve"}, env: []string{"LANYARD_ROOT_TOKEN="}}},
 		{"the runner's flag, after its variable", []string{"runner", "--url", "u", "--token", "glrt-1", "--once"}, []string{"LANYARD_RUNNER_TOKEN=glrt-0"},
 			parts{args: []string{"runner", "--url", "u", "--once"}, secrets: []string{"LANYARD_RUNNER_TOKEN=glrt-0", "LANYARD_RUNNER_TOKEN=glrt-1"}}},
 		{"the runner's flag, joined", []string{"runner", "--token=glrt-1", "--url=u"}, nil,
