@@ -46,7 +46,8 @@ func TestCacheKeys(t *testing.T) {
 			s.Commit(s.project, "main", "Files", "go.sum", "one", "large/file", strings.Repeat("x", 1<<20+1))
 			s.Commit(s.project, "moved", "The same files", "other", "file")
 			s.Commit(s.project, "changed", "Other files", "go.sum", "two", "large/file", strings.Repeat("y", 1<<20+1))
-			s.Commit(s.project, "safe", "Protected", "other", "file")
+			enginetest.Must(w.Git.CreateBranch(t.Context(), int64(s.project.ID), "safe", "main"))(t) // the same commit
+			s.Record(s.project)
 			s.Protect(s.project, "safe", false, ci.Developer)
 			keys := func(ref string) string {
 				cache := s.spec(ref).Cache[0]

@@ -163,7 +163,7 @@ func (s *seer) see(token, ref string, variables ...string) (early, inRules, inJo
 func allNames() []string {
 	names := slices.Collect(maps.Keys(table(&scene{}, ci.Pipeline{SHA: zeros}, ci.User{})))
 	names = append(names, "CI_PIPELINE_SOURCE", "CI_PIPELINE_TRIGGERED", "CI_TRIGGER_SHORT_TOKEN", "CI_COMMIT_REF_NAME", "CI_COMMIT_REF_SLUG",
-		"CI_COMMIT_REF_PROTECTED", "CI_COMMIT_BRANCH", "CI_COMMIT_TAG", "CI_COMMIT_TAG_MESSAGE", "CI_CONFIG_REF_URI", "COLOR", "OS",
+		"CI_COMMIT_REF_PROTECTED", "CI_COMMIT_BRANCH", "CI_COMMIT_TAG", "CI_COMMIT_TAG_MESSAGE", "CI_CONFIG_REF_URI", "COLOR", "OS", "TRIGGER_PAYLOAD",
 		"CI_UPSTREAM_PIPELINE_ID", "CI_UPSTREAM_PROJECT_ID", "CI_UPSTREAM_JOB_ID", "CI_JOB_MANUAL", "CI_JOB_ID", "CI_JOB_TOKEN")
 	slices.Sort(names)
 	return names
@@ -227,13 +227,14 @@ func TestPredefinedVariables(t *testing.T) {
 			s.t = t
 			early, inRules, inJob, a := s.see(test.token, test.ref, "COLOR", "red")
 			want := table(s.scene, a.Pipeline, s.owner)
-			for _, rows := range append(test.want, map[string]predefined{"COLOR": {pre, "red"}, "OS": {pipe, "linux"}}) {
+			for _, rows := range append(test.want, map[string]predefined{
+				"COLOR": {pre, "red"}, "OS": {pipe, "linux"}, "TRIGGER_PAYLOAD": {pipe, `{"ref":"` + test.ref + `"}`},
+			}) {
 				maps.Copy(want, rows)
 			}
 			own(s.scene, want, a)
 			checkTable(t, "include", want, pre, early)
 			checkTable(t, "rules", want, pipe, inRules)
-			want["TRIGGER_PAYLOAD"] = predefined{job, `{"ref":"` + test.ref + `"}`}
 			checkTable(t, "job", want, job, inJob)
 		})
 	}
