@@ -48,11 +48,12 @@ var allowed = map[string][]string{
 	"internal/api":       edge,
 	"internal/runnerapi": edge,
 	"internal/githttp":   edge,
+	"internal/web":       slices.Concat(edge, []string{"internal/ciyaml"}), // for the lint page
 	"internal/runner":    {},
 	"internal/client":    {},
 	"internal/daemon": {
 		"internal/ci", "internal/auth", "internal/blob", "internal/blob/disk", "internal/git", "internal/hub", "internal/trace", "internal/store",
-		"internal/engine", "internal/wire", "internal/api", "internal/runnerapi", "internal/githttp", "internal/runner",
+		"internal/engine", "internal/wire", "internal/api", "internal/runnerapi", "internal/githttp", "internal/web", "internal/runner",
 	},
 	// ci and store give the command line a build's description and the error of a
 	// database that is too new.

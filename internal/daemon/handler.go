@@ -9,6 +9,7 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/api"
 	"github.com/lanyard-ci/lanyard/internal/githttp"
 	"github.com/lanyard-ci/lanyard/internal/runnerapi"
+	"github.com/lanyard-ci/lanyard/internal/web"
 	"github.com/lanyard-ci/lanyard/internal/wire"
 )
 
@@ -44,13 +45,19 @@ func (s *Server) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make git over HTTP: %w", err)
 	}
+	pages, err := web.New(web.Config{
+		Engine: s.engine, View: view, Blobs: s.state.blobs, Traces: s.state.logs, Hub: s.hub, URLs: s.urls, Now: c.Now, Logger: c.Logger,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make pages: %w", err)
+	}
 	return wire.New(wire.Config{
-		URLs: s.urls, API: mux, Rest: s.rest(git), Proxies: c.TrustedProxies, Log: c.Logger, Now: c.Now,
+		URLs: s.urls, API: mux, Rest: s.rest(git, pages), Proxies: c.TrustedProxies, Log: c.Logger, Now: c.Now,
 	}), nil
 }
 
-// rest serves what is not the API: repositories and health.
-func (s *Server) rest(git *githttp.Handler) http.Handler {
+// rest serves what is not the API: repositories, health and pages.
+func (s *Server) rest(git *githttp.Handler, pages http.Handler) http.Handler {
 	health := http.NewServeMux()
 	health.Handle("GET /-/liveness", wire.Handler(func(w http.ResponseWriter, _ *http.Request) error {
 		return wire.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
@@ -61,7 +68,11 @@ func (s *Server) rest(git *githttp.Handler) http.Handler {
 			git.ServeHTTP(w, r)
 			return
 		}
-		health.ServeHTTP(w, r)
+		if _, pattern := health.Handler(r); pattern != "" {
+			health.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
 	})
 }
 
