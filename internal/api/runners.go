@@ -70,9 +70,9 @@ func (c *call) runnerSettings() engine.RunnerSettings {
 	return s
 }
 
-// sentBool reads a truth value, nil when it was not sent.
+// sentBool reads a truth value, nil when it was not sent. A false of JSON was.
 func sentBool(p *wire.Params, name string) *bool {
-	if p.Get(name).Blank() {
+	if t := p.Get(name); t == nil || t.Kind == wire.Null || t.Kind == wire.String && t.Text == "" {
 		return nil
 	}
 	value := p.Bool(name, false)
