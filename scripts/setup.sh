@@ -7,6 +7,7 @@ need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need git git
 need curl curl
 need bash bash
+need chromium chromium
 postgres=
 command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || postgres=postgresql
 if [ -n "$missing$postgres" ]; then

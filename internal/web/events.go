@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
@@ -14,9 +15,10 @@ func (v *visit) follow(look func(*stream, *watcher) (done bool, err error)) erro
 	ctx, cancel := context.WithTimeout(v.ctx(), streamLife)
 	defer cancel()
 	out, err := v.openStream()
-	if err != nil {
+	if err != nil || v.r.Method == http.MethodHead {
 		return err
 	}
+	defer out.close()
 	watcher := newWatcher(ctx, v.web.hub)
 	ping := time.NewTicker(v.web.ping)
 	defer ping.Stop()

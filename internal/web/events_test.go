@@ -19,7 +19,7 @@ import (
 
 // An eventStream is an open stream of a page.
 type eventStream struct {
-	t      *testing.T
+	t      testing.TB
 	answer *http.Response
 	lines  *bufio.Reader
 	close  func()

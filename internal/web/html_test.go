@@ -26,7 +26,7 @@ var (
 // parseHTML reads a page. It is stricter than browsers: every element is closed in
 // its turn, every attribute is quoted, so whatever breaks out of its place fails the
 // test.
-func parseHTML(t *testing.T, text string) *node {
+func parseHTML(t testing.TB, text string) *node {
 	t.Helper()
 	root := &node{name: "document"}
 	here := root

@@ -70,6 +70,7 @@ func TestRows(t *testing.T) {
 	const mark = "\r\x1b[0K"
 	for _, test := range []struct{ name, log, want string }{
 		{"lines", "a\nb\n\nc", "1a\n2b\n3\n4c"},
+		{"reset at the end", "a\n\x1b[0;m", "1a"},
 		{"windows", "a\r\nb\r\n", "1a\n2b"},
 		{"progress", "10%\r20%\r30%\ndone\r\n", "130%\n2done"},
 		{

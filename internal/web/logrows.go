@@ -93,7 +93,7 @@ func (c *logCursor) rows(data []byte) (rows []logRow, ends []sectionEnd) {
 					peek.Sections = append([]section(nil), c.Sections...)
 					rows, ends = peek.row(data, rows, ends)
 				}
-				return rows, ends
+				return withoutBlank(rows, c.Line), ends
 			}
 			// It is too long to wait for its end: it is shown cut, and the rest is passed over.
 			if !c.Skipping {
@@ -109,6 +109,16 @@ func (c *logCursor) rows(data []byte) (rows []logRow, ends []sectionEnd) {
 		data = data[length+1:]
 	}
 	return rows, ends
+}
+
+// withoutBlank drops a last line that shows nothing and has not ended: runners end
+// logs with a reset of colours behind the last line.
+func withoutBlank(rows []logRow, line int64) []logRow {
+	last := len(rows) - 1
+	if last >= 0 && rows[last].Number == line && len(rows[last].Spans) == 0 && !rows[last].Section {
+		return rows[:last]
+	}
+	return rows
 }
 
 // marker is what runners write around a section: section_start:TIME:NAME[OPTIONS]

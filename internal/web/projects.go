@@ -122,7 +122,7 @@ func (v *visit) listProjects(page *projectsPage, filter store.ProjectFilter) err
 	return err
 }
 
-// projectRows shows projects. It takes two statements, however many there are.
+// projectRows shows projects. It takes three statements, however many there are.
 func (web *Web) projectRows(ctx context.Context, user ci.User, list []ci.Project) ([]projectRow, error) {
 	if len(list) == 0 {
 		return nil, nil
@@ -132,6 +132,14 @@ func (web *Web) projectRows(ctx context.Context, user ci.User, list []ci.Project
 		ids[i] = p.ID
 	}
 	newest, err := web.view.NewestPipelines(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var pipelines []ci.PipelineID
+	for _, p := range newest {
+		pipelines = append(pipelines, p.ID)
+	}
+	warnings, err := web.view.HasWarnings(ctx, pipelines)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +157,7 @@ func (web *Web) projectRows(ctx context.Context, user ci.User, list []ci.Project
 		if pipeline, ok := newest[p.ID]; ok && allowed[p.ID] {
 			rows[i].Pipeline = &pipelineBrief{
 				Number: "#" + number(int(pipeline.ID)), URL: web.pipelineURL(p, pipeline.ID),
-				Status: pipelineStatus(pipeline.Status, false), Ref: pipeline.Ref, Created: at(pipeline.CreatedAt),
+				Status: pipelineStatus(pipeline.Status, warnings[pipeline.ID]), Ref: pipeline.Ref, Created: at(pipeline.CreatedAt),
 			}
 		}
 	}

@@ -43,7 +43,7 @@ type scene struct {
 	pipeline   ci.Pipeline
 }
 
-func newScene(t *testing.T, config string) *scene {
+func newScene(t testing.TB, config string) *scene {
 	t.Helper()
 	w := newWorld(t, enginetest.Config{})
 	group := w.Group("acme")

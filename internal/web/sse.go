@@ -65,6 +65,10 @@ func (s *stream) write(data []byte) error {
 	return nil
 }
 
+// close gives the connection back without a deadline. Its error does not matter:
+// the answer is over, or nobody is there.
+func (s *stream) close() { _ = s.control.SetWriteDeadline(time.Time{}) }
+
 // A swap is a fragment that takes the place of the one on the page, and what a
 // screen reader says about it.
 type swap struct {

@@ -100,6 +100,7 @@ func (web *Web) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case below, escaped == "/", strings.HasPrefix(escaped, "/users/"), escaped == "/favicon.ico":
 		web.route(web.site, w, r, escaped, "")
 	default:
+		r.Pattern = "/{namespace...}" // for the access log
 		web.serve(w, r, func(v *visit) error {
 			if err := v.begin(); err != nil {
 				return err

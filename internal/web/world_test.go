@@ -26,13 +26,13 @@ const password = "correct horse battery"
 // A world is a server with pages and nothing else before the engine.
 type world struct {
 	*enginetest.World
-	t       *testing.T
+	t       testing.TB
 	handler http.Handler
 	number  int
 	server  *httptest.Server // for streams; nil until there is one
 }
 
-func newWorld(t *testing.T, c enginetest.Config) *world {
+func newWorld(t testing.TB, c enginetest.Config) *world {
 	t.Helper()
 	w := &world{World: enginetest.New(t, c), t: t}
 	pages := enginetest.Must(web.New(web.Config{
@@ -152,7 +152,7 @@ func (b *browser) do(method, path string, form url.Values) *reply {
 }
 
 // token is the form token of a page.
-func (r *reply) token(t *testing.T) string {
+func (r *reply) token(t testing.TB) string {
 	t.Helper()
 	fields := r.doc(t).find("input[name=form_token]")
 	if len(fields) == 0 {
@@ -161,13 +161,13 @@ func (r *reply) token(t *testing.T) string {
 	return fields[0].attr("value")
 }
 
-func (r *reply) doc(t *testing.T) *node {
+func (r *reply) doc(t testing.TB) *node {
 	t.Helper()
 	return parseHTML(t, r.body)
 }
 
 // texts are those of the elements that a selector finds.
-func (r *reply) texts(t *testing.T, selector string) []string {
+func (r *reply) texts(t testing.TB, selector string) []string {
 	t.Helper()
 	var texts []string
 	for _, n := range r.doc(t).find(selector) {

@@ -155,13 +155,12 @@
     if (source || over || document.hidden) return;
     const url = document.body.dataset.live;
     source = new EventSource(place ? url + (url.includes("?") ? "&" : "?") + "after=" + place : url);
-    source.addEventListener("open", () => { clearTimeout(alarm); byID("paused").hidden = true; });
+    source.addEventListener("open", () => { clearTimeout(alarm); alarm = 0; byID("paused").hidden = true; });
     source.addEventListener("swap", swap);
     if (log) source.addEventListener("log", grow);
     source.addEventListener("end", () => { over = true; close(); });
     source.addEventListener("error", () => { // it comes again by itself, unless it was refused
-      clearTimeout(alarm);
-      alarm = setTimeout(() => { byID("paused").hidden = over || document.hidden; }, 4000);
+      alarm = alarm || setTimeout(() => { byID("paused").hidden = over || document.hidden; }, 4000);
       if (source && source.readyState === EventSource.CLOSED) { close(); setTimeout(connect, 5000); }
     });
   };
