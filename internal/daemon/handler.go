@@ -46,7 +46,7 @@ func (s *Server) handler() (http.Handler, error) {
 		return nil, fmt.Errorf("make git over HTTP: %w", err)
 	}
 	pages, err := web.New(web.Config{
-		Engine: s.engine, View: view, Blobs: s.state.blobs, Traces: s.state.logs, Hub: s.hub, URLs: s.urls, Now: c.Now, Logger: c.Logger,
+		Engine: s.engine, View: view, Blobs: s.state.blobs, Traces: s.state.logs, Hub: s.hub, URLs: s.urls, Now: c.Now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make pages: %w", err)

@@ -181,6 +181,11 @@ func checkPage(t *testing.T, r *reply) {
 			t.Errorf("there is no shape %s", n.attr("href"))
 		}
 	}
+	checkHeaders(t, r)
+}
+
+func checkHeaders(t *testing.T, r *reply) {
+	t.Helper()
 	policy := r.Header.Get("Content-Security-Policy")
 	for _, part := range []string{"default-src 'none'", "script-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
 		if !strings.Contains(policy, part) {

@@ -268,12 +268,21 @@ func TestJob(t *testing.T) {
 	}
 	status(t, "artifact of another type", s.developer.get(path+"/artifacts/download?file_type=junit"), http.StatusNotFound)
 
+}
+
+func TestRetryAndErase(t *testing.T) {
+	s := newScene(t, sceneConfig)
+	a := s.runner.Take()
+	s.write(a, "hello\n")
+	s.upload(a, "PK-not-really")
+	s.runner.Finish(a, true)
+	path := s.path("/-/jobs/%d", a.Job.ID)
 	again := s.developer.press(path, path+"/retry")
 	newer := again.Header.Get("Location")
 	if newer == path || !strings.HasPrefix(newer, s.path("/-/jobs/")) {
 		t.Fatalf("retry leads to %s", newer)
 	}
-	page = s.developer.get(newer)
+	page := s.developer.get(newer)
 	checkPage(t, page)
 	has(t, "attempts", page.texts(t, "#attempts li"), fmt.Sprintf("Passed #%d", a.Job.ID))
 	has(t, "no log yet", page.texts(t, ".empty"), "The job has not started yet.")

@@ -70,6 +70,11 @@ func TestTriggers(t *testing.T) {
 	}
 	status(t, "revoke twice", second.post(one+"/revoke", page.token(t)), http.StatusNotFound)
 
+}
+
+func TestTriggersRefused(t *testing.T) {
+	s := newScene(t, sceneConfig)
+	path := s.path("/-/settings/ci_cd")
 	for _, test := range []struct{ name, description, expires, want string }{
 		{"no description", " ", "", "A description is needed"},
 		{"no date", "x", "tomorrow", "The date of expiry is not a date."},

@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,7 +16,7 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/wire"
 )
 
-// Config is what pages are made of. All fields but Logger and Ping are required.
+// Config is what pages are made of. All fields but Ping are required.
 type Config struct {
 	Engine *engine.Engine
 	View   *store.View
@@ -26,7 +25,6 @@ type Config struct {
 	Hub    *hub.Hub
 	URLs   wire.URLs
 	Now    ci.Clock
-	Logger *slog.Logger
 	Ping   time.Duration // how often a stream shows that it is alive; default 10 s
 }
 
@@ -39,7 +37,6 @@ type Web struct {
 	hub    *hub.Hub
 	urls   wire.URLs
 	now    ci.Clock
-	log    *slog.Logger
 	ping   time.Duration
 
 	pages     pages
@@ -58,15 +55,12 @@ func New(c Config) (*Web, error) {
 	if c.Engine == nil || c.View == nil || c.Blobs == nil || c.Traces == nil || c.Hub == nil || c.URLs.External == nil || c.Now == nil {
 		return nil, errors.New("make pages: a required part is missing")
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
 	if c.Ping == 0 {
 		c.Ping = 10 * time.Second
 	}
 	limiter := wire.LimiterConfig{PerMinute: signInsPerMinute, Now: c.Now}
 	web := &Web{
-		engine: c.Engine, view: c.View, blobs: c.Blobs, traces: c.Traces, hub: c.Hub, urls: c.URLs, now: c.Now, log: c.Logger,
+		engine: c.Engine, view: c.View, blobs: c.Blobs, traces: c.Traces, hub: c.Hub, urls: c.URLs, now: c.Now,
 		ping: c.Ping, addresses: wire.NewLimiter(limiter), accounts: wire.NewLimiter(limiter),
 	}
 	var err error

@@ -36,7 +36,7 @@ func newWorld(t testing.TB, c enginetest.Config) *world {
 	t.Helper()
 	w := &world{World: enginetest.New(t, c), t: t}
 	pages := enginetest.Must(web.New(web.Config{
-		Engine: w.Engine, View: w.View, Blobs: w.Blobs, Traces: w.Traces, Hub: w.Hub, URLs: w.URLs, Now: w.Now, Logger: w.Logger,
+		Engine: w.Engine, View: w.View, Blobs: w.Blobs, Traces: w.Traces, Hub: w.Hub, URLs: w.URLs, Now: w.Now,
 		Ping: 50 * time.Millisecond,
 	}))(t)
 	w.handler = wire.New(wire.Config{URLs: w.URLs, Rest: pages, Log: w.Logger, Now: w.Now})
