@@ -154,6 +154,11 @@ func (c *upCommand) welcome(ctx context.Context, term *terminal, server *daemon.
 	if c.Once { // nobody could use a token
 		return nil
 	}
+	link, err := server.SignInLink(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(term.out, "  sign in  %s\n           one use, 15 minutes. It signs you in as root.\n", link)
 	token, err := server.FirstToken(ctx)
 	if err != nil {
 		return err

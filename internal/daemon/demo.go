@@ -171,6 +171,16 @@ func (s *Server) FirstToken(ctx context.Context) (string, error) {
 	return s.engine.NewRootToken(ctx, root, firstToken)
 }
 
+// SignInLink makes a URL that signs its first visitor in as root, for 15 minutes.
+// It is a secret, meant for whoever started the server.
+func (s *Server) SignInLink(ctx context.Context) (string, error) {
+	path, err := s.engine.NewSignInLink(ctx)
+	if err != nil {
+		return "", fmt.Errorf("make sign-in link: %w", err)
+	}
+	return s.urls.Abs(path), nil
+}
+
 // WatchToken makes an access token of root's to follow a pipeline with, and what
 // ends it.
 func (s *Server) WatchToken(ctx context.Context) (token string, end func(context.Context) error, err error) {

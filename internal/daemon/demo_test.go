@@ -88,3 +88,22 @@ func TestDemoMendsItself(t *testing.T) {
 		t.Errorf("jobs of the demo (-want +got):\n%s", diff)
 	}
 }
+
+// TestSignInLink holds that the link that `lanyard up` prints works once.
+func TestSignInLink(t *testing.T) {
+	s := started(t, config(t))
+	link, err := s.SignInLink(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, found := strings.Cut(link, s.URL()+"/-/first/")
+	if !found {
+		t.Fatalf("the link is %s", link)
+	}
+	if _, session, err := s.engine.UseSignInLink(t.Context(), token); err != nil || session.UserID == 0 {
+		t.Errorf("the first visit gives session %+v, error %v", session, err)
+	}
+	if _, _, err := s.engine.UseSignInLink(t.Context(), token); err == nil {
+		t.Error("the link works twice")
+	}
+}
