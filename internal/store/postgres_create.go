@@ -128,6 +128,27 @@ func (w *postgresCreation) jobColumns() []any {
 	return []any{digests, names, stages, places, statuses, plans, allow, queues, timeouts, queuedAt, finishedAt, scheduledAt, reasons}
 }
 
+// postgresWrites takes writes for PostgreSQL: pipelines in groups, everything else
+// as short transactions of its own.
+type postgresWrites struct {
+	*sessions
+	url       string // a secret
+	creations *groupQueue[*postgresCreation]
+}
+
+func newPostgresWrites(url string, s *sessions) *postgresWrites {
+	p := &postgresWrites{sessions: s, url: url, creations: newGroupQueue[*postgresCreation](maxCreations)}
+	go p.creations.run(p.createGroup, func() {})
+	return p
+}
+
+func (p *postgresWrites) close() error {
+	p.creations.close()
+	return p.sessions.close()
+}
+
+func (p *postgresWrites) checkpoint(context.Context) error { return nil }
+
 // create implements writes.
 func (p *postgresWrites) create(ctx context.Context, c *creation, specs bool) error {
 	if specs && len(c.Specs) > 0 {

@@ -3,6 +3,7 @@ package trace
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -34,6 +35,9 @@ func (t *Traces) Append(ctx context.Context, job, start int64, data []byte, secr
 		return 0, fmt.Errorf("append to log of job %d: %w", job, err)
 	}
 	defer unlock()
+	if t.tails.shared() {
+		s.rewind(start)
+	}
 	switch length = s.length(); {
 	case len(data) == 0:
 		return length, nil
@@ -45,12 +49,26 @@ func (t *Traces) Append(ctx context.Context, job, start int64, data []byte, secr
 	m := newMask(secrets)
 	for piece := range slices.Chunk(data, min(pieceBytes, t.config.TailBytes)) {
 		text, hidden, rest := m.push(s.held, piece)
-		if err := t.extend(ctx, job, s, text, hidden, rest.ahead); err != nil {
+		err := t.extend(ctx, job, s, text, hidden, rest.ahead)
+		if errors.Is(err, errMoved) { // the runner sends to two processes at once
+			if err = t.refresh(ctx, job, s); err == nil {
+				return s.length(), &Mismatch{Stored: s.length()}
+			}
+		}
+		if err != nil {
 			return s.length(), fmt.Errorf("append to log of job %d: %w", job, s.after(err))
 		}
 		s.held = rest
 	}
 	return s.length(), nil
+}
+
+// rewind drops what is held back from an offset on: another process, which does not
+// know it, told the runner to send it again from there.
+func (s *state) rewind(start int64) {
+	if keep := start - s.row.size; keep >= 0 && keep < int64(len(s.held.text)) && !s.row.finished {
+		s.held.text, s.held.hidden = s.held.text[:keep], s.held.hidden[:keep]
+	}
 }
 
 // extend stores bytes at the end of a log: text as the runner sent it, for the
@@ -71,12 +89,13 @@ func (t *Traces) extend(ctx context.Context, job int64, s *state, text, hidden [
 	next.crc = checksum(next.crc, text)
 	next.ahead = ahead
 	next.updated = t.config.Now().UnixMicro()
-	err := t.writer.Do(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Exec(`insert into tails (job_id, start, crc, data) values ($1, $2, $3, $4)`,
-			job, s.row.size, checksum(0, hidden), hidden); err != nil {
+	err := t.tails.Do(ctx, func(tx *store.Tx) error {
+		if err := next.save(tx, job, s.row); err != nil {
 			return err
 		}
-		return next.save(tx, job)
+		_, err := tx.Exec(`insert into log_tails (job_id, start, crc, data) values ($1, $2, $3, $4)`,
+			job, s.row.size, int64(checksum(0, hidden)), hidden)
+		return err
 	})
 	if err != nil {
 		return err

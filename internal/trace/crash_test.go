@@ -49,8 +49,8 @@ func TestCrashDuringSeal(t *testing.T) {
 	logs := open(t, c)
 	add(t, logs, 7, "0123456789")
 	const key = "0123456789abcdef0123456789abcdef"
-	if err := logs.writer.Do(t.Context(), func(tx *store.Tx) error {
-		_, err := tx.Exec(`insert into trash (blob_key, ready) values ($1, 0)`, key)
+	if err := logs.tails.Do(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec(`insert into log_trash (blob_key, ready) values ($1, 0)`, key)
 		return err
 	}); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package trace
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,12 +31,23 @@ func (t *Traces) Finish(ctx context.Context, job int64, want string, size int64)
 	}
 	defer unlock()
 	length, crc := s.length(), s.crc()
-	if err := t.end(ctx, job, s); err != nil {
+	err = t.end(ctx, job, s)
+	for try := 1; errors.Is(err, errMoved) && try < maxTries; try++ {
+		if err = t.refresh(ctx, job, s); err == nil {
+			length, crc = s.length(), s.crc()
+			err = t.end(ctx, job, s)
+		}
+	}
+	if err != nil {
 		return false, fmt.Errorf("finish log of job %d: %w", job, s.after(err))
 	}
 	s.forget() // nobody writes to it any more
 	return sameCRC(want, crc) && (size == 0 || size == length), nil
 }
+
+// maxTries is how often Finish begins anew because another process wrote to the
+// log.
+const maxTries = 5
 
 // end does the writing of Finish.
 func (t *Traces) end(ctx context.Context, job int64, s *state) error {
@@ -49,11 +61,9 @@ func (t *Traces) end(ctx context.Context, job int64, s *state) error {
 		}
 		next := s.row
 		next.finished, next.updated = true, t.config.Now().UnixMicro()
-		if err := t.writer.Do(ctx, func(tx *store.Tx) error { return next.save(tx, job) }); err != nil {
-			return err
-		}
+		return t.tails.Durable(ctx, func(tx *store.Tx) error { return next.save(tx, job, s.row) })
 	}
-	return t.durable()
+	return t.tails.Durable(ctx, func(*store.Tx) error { return nil }) // an earlier call may not have got so far
 }
 
 // sameCRC compares a checksum as runners send it.

@@ -111,9 +111,9 @@ func (t *Traces) part(ctx context.Context, job, offset int64) (io.ReadCloser, er
 // one cut. It gives none when the tail has no such offset, which a seal may just
 // have taken.
 func (t *Traces) readRows(ctx context.Context, job, offset, limit int64) ([]byte, error) {
-	rows, err := t.reads.QueryContext(ctx, `
-		select start, crc, data from tails
-		where job_id = $1 and start >= coalesce((select max(start) from tails where job_id = $1 and start <= $2), $2)
+	rows, err := t.tails.QueryContext(ctx, `
+		select start, crc, data from log_tails
+		where job_id = $1 and start >= coalesce((select max(start) from log_tails where job_id = $1 and start <= $2), $2)
 		order by start`, job, offset)
 	if err != nil {
 		return nil, err
@@ -162,10 +162,9 @@ func (t *Traces) chunkAt(ctx context.Context, job, offset int64) (*chunk, error)
 // chunkWhere finds the last chunk of a log for which a condition on $2 holds.
 func (t *Traces) chunkWhere(ctx context.Context, condition string, job, value int64) (*chunk, error) {
 	var c chunk
-	err := t.reads.QueryRowContext(ctx, `
-		select start, size, first_line, crc, blob_key, marks from chunks
-		where job_id = $1 and `+condition+` order by start desc limit 1`, job, value).
-		Scan(&c.start, &c.size, &c.firstLine, &c.crc, &c.key, &c.marks)
+	err := queryRow(ctx, t.tails, []any{&c.start, &c.size, &c.firstLine, &c.crc, &c.key, &c.marks}, `
+		select start, size, first_line, crc, blob_key, marks from log_chunks
+		where job_id = $1 and `+condition+` order by start desc limit 1`, job, value)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

@@ -11,12 +11,13 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/store"
 )
 
-// schemaVersion is written into the file; one with a higher number is refused.
-const schemaVersion = 1
+// schemaVersion is recorded in the database; one with a higher number is refused.
+const schemaVersion = 2
 
 // schema has a row per log, the rows of tails, and what was moved to the blob
-// store. A log's bytes are its chunks in the order of start, then its tails. trash
-// has blobs that no chunk names: ready ones to remove, others being written.
+// store. A log's bytes are its chunks in the order of start, then its tails.
+// log_trash has blobs that no chunk names: those to remove, where ready is 1, and
+// those being written, where it is when they count as left behind.
 var schema = []string{`
 	create table if not exists logs (
 		job_id       integer primary key,
@@ -29,14 +30,14 @@ var schema = []string{`
 		finished     integer not null,
 		updated_at   integer not null
 	)`, `
-	create table if not exists tails (
+	create table if not exists log_tails (
 		job_id integer not null,
 		start  integer not null,
 		crc    integer not null,
 		data   blob not null,
 		primary key (job_id, start)
 	)`, `
-	create table if not exists chunks (
+	create table if not exists log_chunks (
 		job_id     integer not null,
 		start      integer not null,
 		size       integer not null,
@@ -46,14 +47,14 @@ var schema = []string{`
 		marks      blob not null,    -- where lines begin, see marks
 		primary key (job_id, start)
 	)`, `
-	create table if not exists trash (
+	create table if not exists log_trash (
 		blob_key text primary key,
 		ready    integer not null
 	)`,
 }
 
-// migrate makes the tables, refuses a file from a newer version, and readies the
-// blobs for removal that an earlier process was writing when it ended.
+// migrate makes the tables of a file, refuses one from a newer version, and readies
+// the blobs for removal that an earlier process was writing when it ended.
 func migrate(tx *store.Tx) error {
 	var found int64
 	if err := tx.Row([]any{&found}, "pragma user_version"); err != nil {
@@ -61,6 +62,13 @@ func migrate(tx *store.Tx) error {
 	}
 	if found > schemaVersion {
 		return &store.NewerError{Found: found, Known: schemaVersion}
+	}
+	if found == 1 { // the tables had names that in PostgreSQL belong to others
+		for _, table := range []string{"tails", "chunks", "trash"} {
+			if _, err := tx.Exec("alter table " + table + " rename to log_" + table); err != nil {
+				return err
+			}
+		}
 	}
 	for _, table := range schema {
 		if _, err := tx.Exec(table); err != nil {
@@ -70,7 +78,7 @@ func migrate(tx *store.Tx) error {
 	if _, err := tx.Exec(fmt.Sprintf("pragma user_version = %d", schemaVersion)); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`update trash set ready = 1`)
+	_, err := tx.Exec(`update log_trash set ready = 1`)
 	return err
 }
 
@@ -98,23 +106,41 @@ func (r row) tail() int64 { return r.size - r.sealed }
 // load reads the row of a log.
 func (t *Traces) load(ctx context.Context, job int64) (row, error) {
 	var r row
-	err := t.reads.QueryRowContext(ctx, `
-		select size, lines, sealed, sealed_lines, crc, ahead, finished, updated_at from logs where job_id = $1`, job).
-		Scan(&r.size, &r.lines, &r.sealed, &r.sealedLines, &r.crc, &r.ahead, &r.finished, &r.updated)
+	err := queryRow(ctx, t.tails, []any{&r.size, &r.lines, &r.sealed, &r.sealedLines, &r.crc, &r.ahead, &r.finished, &r.updated}, `
+		select size, lines, sealed, sealed_lines, crc, ahead, finished <> 0, updated_at from logs where job_id = $1`, job)
 	if errors.Is(err, sql.ErrNoRows) {
 		return row{}, nil
 	}
 	return r, err
 }
 
-// save writes the row of a log.
-func (r row) save(tx *store.Tx, job int64) error {
-	_, err := tx.Exec(`
-		insert into logs (job_id, size, lines, sealed, sealed_lines, crc, ahead, finished, updated_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-		on conflict (job_id) do update set
-			size = $2, lines = $3, sealed = $4, sealed_lines = $5, crc = $6, ahead = $7, finished = $8, updated_at = $9`,
-		job, r.size, r.lines, r.sealed, r.sealedLines, r.crc, r.ahead, r.finished, r.updated)
+// errMoved says that another process has written to the log since its row was
+// read.
+var errMoved = errors.New("somebody else wrote to the log first")
+
+// save writes the row of a log in the place of the one that was read before, or
+// nothing and errMoved when that is not there any more.
+func (r row) save(tx *store.Tx, job int64, before row) error {
+	finished := 0
+	if r.finished {
+		finished = 1
+	}
+	var n int64
+	var err error
+	if before == (row{}) {
+		n, err = tx.Exec(`
+			insert into logs (job_id, size, lines, sealed, sealed_lines, crc, ahead, finished, updated_at)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (job_id) do nothing`,
+			job, r.size, r.lines, r.sealed, r.sealedLines, int64(r.crc), r.ahead, finished, r.updated)
+	} else {
+		n, err = tx.Exec(`
+			update logs set size = $2, lines = $3, sealed = $4, sealed_lines = $5, crc = $6, ahead = $7, finished = $8, updated_at = $9
+			where job_id = $1 and size = $10 and sealed = $11 and finished = 0`,
+			job, r.size, r.lines, r.sealed, r.sealedLines, int64(r.crc), r.ahead, finished, r.updated, before.size, before.sealed)
+	}
+	if err == nil && n == 0 {
+		return errMoved
+	}
 	return err
 }
 

@@ -17,9 +17,10 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/blob/disk"
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/store"
+	"github.com/lanyard-ci/lanyard/internal/store/storetest/postgres"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(postgres.M{M: m}) }
 
 // flaky is a blob store whose next call fails on demand.
 type flaky struct {
@@ -265,10 +266,10 @@ func TestSealing(t *testing.T) {
 	check("running")
 	finish(t, logs, 7)
 	check("finished")
-	if got := count(t, logs, `select count(*) from tails`); got != 0 {
+	if got := count(t, logs, `select count(*) from log_tails`); got != 0 {
 		t.Errorf("finished: got %d rows of tails, want 0", got)
 	}
-	if got := count(t, logs, `select count(*) from trash`); got != 0 {
+	if got := count(t, logs, `select count(*) from log_trash`); got != 0 {
 		t.Errorf("finished: got %d blobs in the trash, want 0", got)
 	}
 }
@@ -287,7 +288,7 @@ func TestLargeAppend(t *testing.T) {
 
 func count(t testing.TB, logs *Traces, query string) (n int) {
 	t.Helper()
-	if err := logs.reads.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
+	if err := queryRow(t.Context(), logs.tails, []any{&n}, query); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -372,7 +373,7 @@ func TestDeleteAndSweep(t *testing.T) {
 func TestNewerFileIsRefused(t *testing.T) {
 	c := config(t)
 	logs := open(t, c)
-	if err := logs.writer.Do(t.Context(), func(tx *store.Tx) error {
+	if err := logs.tails.Do(t.Context(), func(tx *store.Tx) error {
 		_, err := tx.Exec(`pragma user_version = 99`)
 		return err
 	}); err != nil {
@@ -387,8 +388,8 @@ func TestDamageIsNoticed(t *testing.T) {
 	c := config(t)
 	logs := open(t, c)
 	add(t, logs, 7, "0123456789")
-	if err := logs.writer.Do(t.Context(), func(tx *store.Tx) error {
-		_, err := tx.Exec(`update tails set data = cast('0123456780' as blob)`)
+	if err := logs.tails.Do(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec(`update log_tails set data = cast('0123456780' as blob)`)
 		return err
 	}); err != nil {
 		t.Fatal(err)
@@ -411,7 +412,7 @@ func TestDamageIsNoticed(t *testing.T) {
 	add(t, logs, 7, "0123456789")
 	finish(t, logs, 7)
 	var key string
-	if err := logs.reads.QueryRowContext(t.Context(), `select blob_key from chunks`).Scan(&key); err != nil {
+	if err := queryRow(t.Context(), logs.tails, []any{&key}, `select blob_key from log_chunks`); err != nil {
 		t.Fatal(err)
 	}
 	for _, damage := range []string{"0123456780", "012345678"} {

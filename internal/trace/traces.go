@@ -3,13 +3,9 @@ package trace
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
@@ -28,12 +24,13 @@ type Blobs interface {
 
 // Config says where logs are kept and how large they may grow.
 type Config struct {
-	Path      string    // database file of the tails; made when it is not there
+	Store     *store.DB // PostgreSQL, where all processes keep the tails; nil: in a file
+	Path      string    // without Store, the database file of the tails; made when it is not there
 	Blobs     Blobs     // for the chunks
 	Now       ci.Clock  // for Info.Updated
 	Rand      io.Reader // for keys of blobs; nil: crypto/rand
 	MaxBytes  int64     // of one log; 0: 100 MB, GitLab's default
-	TailBytes int       // of one log in the database file; 0: 512 KiB
+	TailBytes int       // of one log in the database; 0: 512 KiB
 	Logs      int       // states kept in memory; 0: 4,096
 }
 
@@ -44,25 +41,20 @@ const (
 	defaultLogs      = 4096
 )
 
-// readers is how many reads of the database file run at once.
-const readers = 4
-
 // Traces has the logs of all jobs. Its methods may be called from any goroutine;
 // writes to one log are done one after the other.
 type Traces struct {
 	config Config
-	writer *store.Writer
-	reads  *sql.DB
-	wal    *os.File // to make what was committed durable, see durable
+	tails  tails
 
 	mu     sync.Mutex // protects states
 	states map[int64]*state
 }
 
-// Open opens the database file, making it when it is not there, and marks for
-// Sweep what a crash left unfinished.
+// Open opens the database, making what is not there, and marks for Sweep what a
+// crash left unfinished in a file.
 func Open(ctx context.Context, c Config) (*Traces, error) {
-	if c.Path == "" || c.Blobs == nil || c.Now == nil {
+	if c.Path == "" && c.Store == nil || c.Blobs == nil || c.Now == nil {
 		return nil, errors.New("open logs: a required part is missing")
 	}
 	if c.Rand == nil {
@@ -78,72 +70,20 @@ func Open(ctx context.Context, c Config) (*Traces, error) {
 		c.Logs = defaultLogs
 	}
 	t := &Traces{config: c, states: map[int64]*state{}}
-	if err := t.open(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open logs: %w", err), t.Close())
+	var err error
+	if c.Store != nil {
+		t.tails, err = openShared(ctx, c.Store)
+	} else {
+		t.tails, err = openFile(ctx, c.Path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open logs: %w", err)
 	}
 	return t, nil
 }
 
-func (t *Traces) open(ctx context.Context) (err error) {
-	if t.writer, err = store.OpenWriter(ctx, store.WriterConfig{Path: t.config.Path, Synchronous: "normal"}); err != nil {
-		return err
-	}
-	if err := t.writer.Do(ctx, migrate); err != nil {
-		return err
-	}
-	if t.reads, err = sql.Open("sqlite", readDSN(t.config.Path)); err != nil {
-		return err
-	}
-	t.reads.SetMaxOpenConns(readers)
-	t.reads.SetMaxIdleConns(readers)
-	if err := t.reads.PingContext(ctx); err != nil {
-		return err
-	}
-	if t.wal, err = os.OpenFile(t.config.Path+"-wal", os.O_RDWR, 0); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(t.config.Path))
-}
-
-// Close closes the file when what is being written is. No call may come later.
-func (t *Traces) Close() error {
-	var problems []error
-	if t.reads != nil {
-		problems = append(problems, t.reads.Close())
-	}
-	if t.wal != nil {
-		problems = append(problems, t.wal.Close())
-	}
-	if t.writer != nil {
-		problems = append(problems, t.writer.Close())
-	}
-	return errors.Join(problems...)
-}
-
-// durable returns when everything committed before is on disk. Commits themselves
-// are not synced, so that appending stays cheap. They are in the write-ahead log
-// then, or, when that was checkpointed and begun anew, in the synced database
-// file; so syncing the write-ahead log is enough. SQLite keeps the file while
-// connections are open, and takes no locks on it that closing another descriptor
-// could drop.
-func (t *Traces) durable() error {
-	if err := t.wal.Sync(); err != nil {
-		return fmt.Errorf("sync logs: %w", err)
-	}
-	return nil
-}
-
-// syncDir makes a new name in a directory durable.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" { // directories cannot be synced there
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+// Close closes the database when what is being written is. No call may come later.
+func (t *Traces) Close() error { return t.tails.Close() }
 
 // Info is what is known about a log. The zero value stands for a log that is not
 // there: nothing sent yet, or erased.
@@ -212,15 +152,27 @@ func (t *Traces) lock(ctx context.Context, job int64) (s *state, unlock func(), 
 			delete(t.states, job)
 		}
 	}
-	if s.loaded {
+	if s.loaded && !t.tails.shared() {
 		return s, unlock, nil
 	}
-	if s.row, err = t.load(ctx, job); err != nil {
+	if err := t.refresh(ctx, job, s); err != nil {
 		unlock()
 		return nil, nil, err
 	}
-	s.loaded, s.held = true, held{ahead: s.row.ahead}
 	return s, unlock, nil
+}
+
+// refresh loads the row of a state. What is held back counts only as long as
+// nobody else has written to the log.
+func (t *Traces) refresh(ctx context.Context, job int64, s *state) error {
+	found, err := t.load(ctx, job)
+	if err != nil {
+		return err
+	}
+	if !s.loaded || found != s.row {
+		s.loaded, s.row, s.held = true, found, held{ahead: found.ahead}
+	}
+	return nil
 }
 
 // forgetSome makes room for one more state. The caller holds t.mu.
@@ -236,9 +188,10 @@ func (t *Traces) forgetSome() {
 }
 
 // after is what to do with the state when a write failed: where it may have been
-// committed all the same, only the file knows how the log is now. It returns err.
+// committed all the same, or another process was faster, only the database knows
+// how the log is now. It returns err.
 func (s *state) after(err error) error {
-	if errors.Is(err, store.ErrUnknown) {
+	if errors.Is(err, store.ErrUnknown) || errors.Is(err, errMoved) {
 		s.forget()
 	}
 	return err

@@ -30,18 +30,24 @@ var shared struct {
 	templates map[string]bool // protected by mu: those that are prepared
 }
 
-// Main runs the tests of a package and ends the cluster that they used.
-func Main(m *testing.M) {
-	code := m.Run()
+// M runs the tests of a package and ends the cluster that they used, for a TestMain
+// that does more than Main.
+type M struct{ *testing.M }
+
+// Run gives the exit code.
+func (m M) Run() int {
+	code := m.M.Run()
 	if err := Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		code = max(code, 1)
+		return max(code, 1)
 	}
-	os.Exit(code)
+	return code
 }
 
-// Stop ends the cluster of this process, for packages whose TestMain does more
-// than Main.
+// Main is for a TestMain that does nothing else.
+func Main(m *testing.M) { os.Exit(M{m}.Run()) }
+
+// Stop ends the cluster of this process, if there is one.
 func Stop() error {
 	if shared.cluster == nil {
 		return nil
