@@ -18,8 +18,11 @@ test: setup ## everything
 	$(GO) test -timeout 20m ./...
 check: ## quick: format, vet, tests without servers
 	@test -z "$$(gofmt -l cmd internal e2e bench)" || { gofmt -l cmd internal e2e bench; exit 1; }
-	$(GO) vet ./...
+	$(GO) vet ./... && $(GO) vet -tags runner_e2e ./e2e/runner/
 	$(GO) test -short $$($(GO) list ./... | grep -v -e /e2e -e /bench)
+runner-e2e: ## a stock gitlab-runner (RUNNER=/path/to/gitlab-runner) works for this server
+	@test -x "$(RUNNER)" || { echo 'usage: make runner-e2e RUNNER=/path/to/gitlab-runner' >&2; exit 2; }
+	LANYARD_E2E_RUNNER="$(abspath $(RUNNER))" $(GO) test -tags runner_e2e -timeout 20m -count 1 -v ./e2e/runner/
 race: ## unit tests with the race detector
 	$(GO) test -race -short $$($(GO) list ./... | grep -v -e /e2e -e /bench)
 fuzz: ## every fuzz target, T each
@@ -30,4 +33,4 @@ bench: ## benchmarks beside the code, then the load run (docs/benchmarks.md)
 clean: ## remove what was built
 	rm -rf bin tmp
 
-.PHONY: help build demo up setup test check race fuzz bench clean
+.PHONY: help build demo up setup test check runner-e2e race fuzz bench clean
