@@ -27,6 +27,8 @@ type serverFlags struct {
 	DatabaseURL      string          `help:"Reserved for PostgreSQL; not supported yet." env:"LANYARD_DATABASE_URL" placeholder:"URL"`
 	BlobURL          string          `help:"Reserved for object stores; not supported yet." env:"LANYARD_BLOB_URL" placeholder:"URL"`
 	KeyFile          string          `help:"File with the keys. Default: keys.yml in the data directory." env:"LANYARD_KEY_FILE" placeholder:"FILE"`
+	TLSCert          string          `name:"tls-cert" help:"Serve https with this certificate and its chain (PEM); read again when it changes." env:"LANYARD_TLS_CERT" placeholder:"FILE"`
+	TLSKey           string          `name:"tls-key" help:"Private key of --tls-cert (PEM)." env:"LANYARD_TLS_KEY" placeholder:"FILE"`
 	TrustedProxies   []netip.Prefix  `help:"Networks whose X-Forwarded-For is believed." default:"127.0.0.0/8,::1/128" env:"LANYARD_TRUSTED_PROXIES" placeholder:"CIDR"`
 	ReadyFile        string          `help:"File to write when requests are accepted." env:"LANYARD_READY_FILE" placeholder:"FILE"`
 	LogFormat        string          `help:"text or json. Default: text on a terminal, else json." enum:"text,json," default:"" env:"LANYARD_LOG_FORMAT" placeholder:"FORMAT"`
@@ -63,7 +65,7 @@ func (f *serverFlags) config(term *terminal, level slog.Level) (daemon.Config, e
 		level = *f.LogLevel
 	}
 	return daemon.Config{
-		Listen: f.Listen, ExternalURL: f.ExternalURL, Data: data, KeyFile: f.KeyFile, ReadyFile: f.ReadyFile,
+		Listen: f.Listen, ExternalURL: f.ExternalURL, Data: data, KeyFile: f.KeyFile, ReadyFile: f.ReadyFile, TLSCert: f.TLSCert, TLSKey: f.TLSKey,
 		TrustedProxies: f.TrustedProxies, RootPassword: password, RootToken: token, RunnerUser: f.RunnerUser,
 		Path: os.Getenv("PATH"), Lang: os.Getenv("LANG"), Term: os.Getenv("TERM"),
 		Logger: newLogger(term, f.LogFormat, level), Version: version(),

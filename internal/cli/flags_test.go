@@ -69,6 +69,10 @@ func TestPrecedence(t *testing.T) {
 				}
 				return c.LogLevel.String()
 			}},
+		{"--tls-cert", "LANYARD_TLS_CERT", "tls_cert",
+			[3]string{"/a.pem", "/b.pem", "/c.pem"},
+			[4]string{"/a.pem", "/b.pem", "/c.pem", ""},
+			func(c *serveCommand) string { return c.TLSCert }},
 		{"--trusted-proxies", "LANYARD_TRUSTED_PROXIES", "trusted_proxies",
 			[3]string{"10.0.0.0/8", "10.1.0.0/16,10.2.0.0/16", "[10.3.0.0/16, 10.4.0.0/16]"},
 			[4]string{"10.0.0.0/8", "10.1.0.0/16 10.2.0.0/16", "10.3.0.0/16 10.4.0.0/16", "127.0.0.0/8 ::1/128"},

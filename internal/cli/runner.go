@@ -15,6 +15,7 @@ type runnerCommand struct {
 	URL         string     `required:"" help:"Server." env:"LANYARD_URL" placeholder:"URL"`
 	Token       string     `help:"Runner token (glrt-…)." env:"LANYARD_RUNNER_TOKEN" placeholder:"TOKEN"`
 	TokenFile   string     `help:"File with the token; - reads standard input." env:"LANYARD_RUNNER_TOKEN_FILE" placeholder:"FILE"`
+	TLSCAFile   string     `name:"tls-ca-file" help:"Certificates (PEM) that may vouch for the server, beside the system's." env:"LANYARD_TLS_CA_FILE" placeholder:"FILE"`
 	Concurrency int        `help:"Jobs at once." default:"1" placeholder:"N"`
 	Once        bool       `help:"End after one job."`
 	WorkDir     string     `help:"Where jobs work. Default: a folder below the cache directory." placeholder:"DIR"`
@@ -66,7 +67,7 @@ func (c *runnerCommand) config(term *terminal) (runner.Config, error) {
 		return runner.Config{}, fmt.Errorf("name runner: %w", err)
 	}
 	return runner.Config{
-		URL: c.URL, Token: token, Name: host, Concurrency: c.Concurrency, WorkDir: work, Once: c.Once, User: c.User,
+		URL: c.URL, Token: token, Name: host, Concurrency: c.Concurrency, WorkDir: work, Once: c.Once, User: c.User, CAFile: c.TLSCAFile,
 		Path: jobPath(os.Getenv("PATH")), Lang: os.Getenv("LANG"), Term: os.Getenv("TERM"),
 		Logger: newLogger(term, c.LogFormat, c.LogLevel), Version: version().Version,
 	}, nil

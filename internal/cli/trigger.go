@@ -18,6 +18,7 @@ type triggerCommand struct {
 	Ref       string        `required:"" help:"Branch or tag." placeholder:"REF"`
 	Variable  []string      `short:"v" sep:"none" help:"Pipeline variable; may be repeated." placeholder:"KEY=VALUE"`
 	URL       string        `help:"Server. Inside a job: the job's own." default:"http://127.0.0.1:8929" env:"LANYARD_URL,CI_SERVER_URL" placeholder:"URL"`
+	TLSCAFile string        `name:"tls-ca-file" help:"Certificates (PEM) that may vouch for the server, beside the system's. Inside a job: the runner's." env:"LANYARD_TLS_CA_FILE,CI_SERVER_TLS_CA_FILE" placeholder:"FILE"`
 	TokenFile string        `help:"File with the trigger token; - reads standard input. Else LANYARD_TRIGGER_TOKEN counts, inside a job CI_JOB_TOKEN." env:"LANYARD_TRIGGER_TOKEN_FILE" placeholder:"FILE"`
 	Wait      bool          `help:"Wait for the end; the exit code tells how it went. What a trigger token may not read takes LANYARD_TOKEN, a personal access token."`
 	Follow    bool          `help:"Wait, and show the jobs' logs."`
@@ -35,6 +36,11 @@ func (c *triggerCommand) Run(ctx context.Context, term *terminal) error {
 		return err
 	}
 	server := &client.Client{URL: c.URL, Token: os.Getenv("LANYARD_TOKEN")}
+	if c.TLSCAFile != "" {
+		if server.HTTP, err = client.Trusting(c.TLSCAFile); err != nil {
+			return exitWith(exitUsage, "--tls-ca-file: %v", err)
+		}
+	}
 	if token == os.Getenv("CI_JOB_TOKEN") { // it is for the server that made it
 		server.JobToken = token
 	}

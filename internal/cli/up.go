@@ -78,7 +78,7 @@ func (c *upCommand) show(ctx context.Context, term *terminal, server *daemon.Ser
 		return err
 	}
 	// Just as a stranger's curl would.
-	caller := &client.Client{URL: server.LocalURL()}
+	caller := &client.Client{URL: server.LocalURL(), HTTP: server.LocalClient()}
 	pipeline, err := caller.Trigger(ctx, demo.Project, demo.TriggerToken, demo.Ref, nil)
 	if err != nil {
 		return fmt.Errorf("trigger the demo pipeline: %w", err)
@@ -110,7 +110,7 @@ func watchDemo(ctx context.Context, term *terminal, server *daemon.Server, demo 
 		return result{}, err
 	}
 	defer func() { err = errors.Join(err, revoke(context.WithoutCancel(ctx))) }()
-	w := &watcher{out: term.out, client: &client.Client{URL: server.LocalURL(), Token: token}}
+	w := &watcher{out: term.out, client: &client.Client{URL: server.LocalURL(), Token: token, HTTP: server.LocalClient()}}
 	end, err = w.follow(ctx, demo.Project, started)
 	if err != nil {
 		return end, err

@@ -20,6 +20,8 @@ type Config struct {
 	ExternalURL    string // empty: from Listen
 	Data           string // data directory, made 0700 when missing
 	KeyFile        string // empty: keys.yml in Data
+	TLSCert        string // file with the certificate and its chain, PEM; with TLSKey: https instead of http
+	TLSKey         string // file with its private key, PEM
 	ReadyFile      string // written when requests are accepted; empty: none
 	TrustedProxies []netip.Prefix
 
@@ -71,12 +73,24 @@ func (c Config) check() error {
 	switch {
 	case c.Data == "":
 		return usage("a data directory is needed")
+	case c.TLSCert != "" && c.TLSKey == "":
+		return usage("--tls-cert %s needs --tls-key FILE with its private key", c.TLSCert)
+	case c.TLSKey != "" && c.TLSCert == "":
+		return usage("--tls-key %s needs --tls-cert FILE with its certificate", c.TLSKey)
 	case c.Runners < 0:
 		return usage("--runner is a number of jobs, 0 or more")
 	case c.Runners > 0 && c.RunnerUser == "" && !c.RunnerTrusted:
 		return usage("--runner needs --runner-user NAME (jobs run as another account) or --runner-trusted (they run as the server's)")
 	}
 	return nil
+}
+
+// scheme is what the server itself speaks.
+func (c Config) scheme() string {
+	if c.TLSCert != "" {
+		return "https"
+	}
+	return "http"
 }
 
 // Names below the data directory.

@@ -31,9 +31,10 @@ func listen(ctx context.Context, c Config) (net.Listener, error) {
 }
 
 // externalURLs takes the external URL, or makes one from the address.
-func externalURLs(external string, addr net.Addr) (wire.URLs, error) {
+func externalURLs(c Config, addr net.Addr) (wire.URLs, error) {
+	external := c.ExternalURL
 	if external == "" {
-		external = "http://" + reachable(addr)
+		external = c.scheme() + "://" + reachable(addr)
 	}
 	urls, err := wire.ParseURLs(external)
 	if err != nil {

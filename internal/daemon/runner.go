@@ -27,10 +27,17 @@ func (s *Server) newRunner(ctx context.Context) (*runner.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := runner.New(runner.Config{
+	config := runner.Config{
 		URL: s.LocalURL(), Token: token, Name: "built-in", Concurrency: c.Runners, WorkDir: c.work(), User: c.RunnerUser,
 		Path: path, Lang: c.Lang, Term: c.Term, Logger: c.Logger, Version: c.Version.Version,
-	})
+	}
+	if s.cert != nil {
+		config.Client = s.cert.own()
+		if s.cert.private(s.urls.External.Hostname()) {
+			config.CAFile = c.TLSCert // jobs clone from the external URL
+		}
+	}
+	r, err := runner.New(config)
 	if err != nil {
 		return nil, usage("built-in runner: %v", err)
 	}

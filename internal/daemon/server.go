@@ -28,6 +28,7 @@ type Server struct {
 	engine   *engine.Engine
 	urls     wire.URLs
 	listener net.Listener
+	cert     *certificate // nil: plain http
 	http     *http.Server
 	withdraw context.CancelCauseFunc // ends requests that are being answered
 	runner   *runner.Runner          // nil: off
@@ -53,6 +54,11 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if c.TLSCert != "" {
+		if s.cert, err = loadCertificate(c); err != nil {
+			return err
+		}
+	}
 	if s.state, err = openState(ctx, c); err != nil {
 		return err
 	}
@@ -65,7 +71,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.listener, err = listen(ctx, c); err != nil {
 		return err
 	}
-	if s.urls, err = externalURLs(c.ExternalURL, s.listener.Addr()); err != nil {
+	if s.urls, err = externalURLs(c, s.listener.Addr()); err != nil {
 		return err
 	}
 	if err := s.openEngine(ctx); err != nil {
@@ -108,19 +114,34 @@ func (s *Server) httpServer(ctx context.Context) (*http.Server, error) {
 	}
 	requests, withdraw := context.WithCancelCause(context.WithoutCancel(ctx))
 	s.withdraw = withdraw
-	return &http.Server{
+	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ConnState:   s.fresh.track,
 		BaseContext: func(net.Listener) context.Context { return requests },
 		ErrorLog:    slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
-	}, nil
+	}
+	if s.cert != nil {
+		server.TLSConfig = s.cert.config()
+	}
+	return server, nil
 }
 
 // URL is what links start with.
 func (s *Server) URL() string { return s.urls.Base() }
 
 // LocalURL reaches the server from this machine, whatever stands before it.
-func (s *Server) LocalURL() string { return "http://" + reachable(s.listener.Addr()) + s.urls.Prefix() }
+func (s *Server) LocalURL() string {
+	return s.config.scheme() + "://" + reachable(s.listener.Addr()) + s.urls.Prefix()
+}
+
+// LocalClient makes requests to LocalURL, whose address the certificate of the
+// server need not name.
+func (s *Server) LocalClient() *http.Client {
+	if s.cert == nil {
+		return &http.Client{}
+	}
+	return s.cert.own()
+}
 
 // Listen is the address that the server listens on.
 func (s *Server) Listen() string { return s.listener.Addr().String() }
@@ -136,12 +157,15 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.serve(); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
 		}
 		return nil
 	})
 	group.Go(func() error { return s.engine.Run(running) })
+	if s.cert != nil {
+		group.Go(func() error { return s.cert.follow(running) })
+	}
 	runnerDone := make(chan struct{})
 	group.Go(func() error {
 		defer close(runnerDone)
@@ -156,6 +180,14 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	})
 	group.Go(func() error { return s.announce(ctx) })
 	return group.Wait()
+}
+
+// serve answers requests until the server is shut down.
+func (s *Server) serve() error {
+	if s.cert != nil {
+		return s.http.ServeTLS(s.listener, "", "")
+	}
+	return s.http.Serve(s.listener)
 }
 
 // close closes what open opened, once.

@@ -87,20 +87,25 @@ func (e *transportError) Error() string { return e.what + ": " + e.err.Error() }
 // Unwrap returns what broke the call.
 func (e *transportError) Unwrap() error { return e.err }
 
-// newClient takes the address that people write for runners: a trailing "/" or "/ci" is dropped.
+// newClient takes the address of a server, with its path if it has one.
 func newClient(c Config, shell string) (*client, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, errors.New("runner URL must be http://HOST or https://HOST")
 	}
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
-	base := strings.TrimSuffix(strings.TrimRight(u.String(), "/"), "/ci")
+	base := strings.TrimRight(u.String(), "/")
 	hc := http.Client{}
 	if c.Client != nil {
 		hc = *c.Client
 	} else {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.Proxy = nil // the environment is the command line's business
+		if c.CAFile != "" {
+			if transport.TLSClientConfig, err = trusting(c.CAFile); err != nil {
+				return nil, err
+			}
+		}
 		hc.Transport = transport
 	}
 	hc.CheckRedirect = followRedirect

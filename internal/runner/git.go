@@ -337,6 +337,11 @@ func (j *job) gitEnviron(source, header string) []string {
 	if key := hostKey(source, "http", "extraHeader"); key != "" && header != "" {
 		set(key, header)
 	}
+	if file := j.vars.get(caVariable); file != "" && j.runner.config.CAFile != "" {
+		if key := hostKey(source, "http", "sslCAInfo"); key != "" {
+			set(key, file)
+		}
+	}
 	return append(env, "GIT_CONFIG_COUNT="+strconv.Itoa(count))
 }
 

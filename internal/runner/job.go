@@ -113,11 +113,15 @@ func (r *Runner) newJob(p *payload, slot int) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	authority, err := r.authority()
+	if err != nil {
+		return nil, err
+	}
 	j := &job{runner: r, payload: p, slot: slot, ws: r.layout(p, slot, as), timeout: defaultTimeout}
 	if p.RunnerInfo.Timeout > 0 {
 		j.timeout = time.Duration(p.RunnerInfo.Timeout) * time.Second
 	}
-	j.vars = newVariables(append(j.ownVariables(), p.Variables...), j.ws.tmp)
+	j.vars = newVariables(slices.Concat(j.ownVariables(), authority, p.Variables), j.ws.tmp)
 	prefixes := p.Features.TokenMaskPrefixes
 	if len(prefixes) == 0 {
 		prefixes = defaultTokenPrefixes

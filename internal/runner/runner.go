@@ -53,6 +53,7 @@ type Config struct {
 
 	User        string       // account to run jobs as; needs Linux and root
 	OutputLimit int64        // bytes of log that are kept for a job; 64 MiB if zero
+	CAFile      string       // PEM: who else than the system's authorities may vouch for the server, and for its repositories in jobs
 	Client      *http.Client // must allow requests of two minutes; one without a proxy if nil
 	Logger      *slog.Logger // silent if nil
 	Now         func() time.Time

@@ -478,7 +478,7 @@ func TestNewChecksConfig(t *testing.T) {
 
 func TestBaseURL(t *testing.T) {
 	for given, want := range map[string]string{
-		"http://h:1": "http://h:1/api/v4", "http://h/": "http://h/api/v4", "https://h/ci": "https://h/api/v4", "https://h/x/": "https://h/x/api/v4",
+		"http://h:1": "http://h:1/api/v4", "http://h/": "http://h/api/v4", "https://h/ci": "https://h/ci/api/v4", "https://h/x/": "https://h/x/api/v4",
 	} {
 		c, err := newClient(Config{URL: given}, "bash")
 		if err != nil || c.base != want {
