@@ -42,10 +42,12 @@ type graphCard struct {
 // An edge leads from a card to another one, by their ids.
 type edge struct{ from, to string }
 
+// A point is the upper left corner of a card.
+type point struct{ x, y int }
+
 // layOut places the cards of a graph and draws the edges between those that are
 // there.
 func layOut(columns []graphColumn, edges []edge) graph {
-	type point struct{ x, y int }
 	places := map[string]point{}
 	g := graph{Columns: columns}
 	for i, column := range columns {
@@ -61,13 +63,26 @@ func layOut(columns []graphColumn, edges []edge) graph {
 		if !known || !both {
 			continue
 		}
-		x1, y1, x2, y2 := from.x+cardWidth, from.y+cardHeight/2, to.x, to.y+cardHeight/2
-		bend := columnGap / 2
-		if x2 <= from.x { // in the same column, or further left: around the right side
-			g.Edges = append(g.Edges, fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x1, y1, x1+bend, y1, to.x+cardWidth+bend, y2, to.x+cardWidth, y2))
-			continue
-		}
-		g.Edges = append(g.Edges, fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x1, y1, x1+bend, y1, x2-bend, y2, x2, y2))
+		g.Edges = append(g.Edges, draw(from, to))
 	}
 	return g
+}
+
+// draw gives the path from a card to another one. Between two columns it bends; past
+// the columns that lie between it goes straight, between two rows of cards.
+func draw(from, to point) string {
+	const bend, row = columnGap / 2, cardHeight + cardGap
+	x1, y1, x2, y2 := from.x+cardWidth, from.y+cardHeight/2, to.x, to.y+cardHeight/2
+	switch {
+	case x2 <= from.x: // in the same column, or further left: around the right side
+		return fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x1, y1, x1+bend, y1, to.x+cardWidth+bend, y2, to.x+cardWidth, y2)
+	case x2 == x1+columnGap:
+		return fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x1, y1, x1+bend, y1, x2-bend, y2, x2, y2)
+	}
+	lane := titleHeight + (max(from.y, to.y)-titleHeight)/row*row - cardGap/2 // over the lower one
+	if from.y == to.y {
+		lane += row // under both: over the first row are the titles
+	}
+	return fmt.Sprintf("M%d %dC%d %d %d %d %d %dH%dC%d %d %d %d %d %d",
+		x1, y1, x1+bend, y1, x1+bend, lane, x1+columnGap, lane, x2-columnGap, x2-bend, lane, x2-bend, y2, x2, y2)
 }

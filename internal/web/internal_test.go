@@ -194,6 +194,15 @@ func TestLayOut(t *testing.T) {
 	if !reflect.DeepEqual(g.Edges, want) {
 		t.Errorf("got edges %q, want %q", g.Edges, want)
 	}
+	columns = append(columns, graphColumn{Title: "deploy", Cards: []graphCard{{ID: "d"}, {ID: "e"}}})
+	g = layOut(columns, []edge{{"a", "d"}, {"a", "e"}, {"b", "d"}}) // past c, between its row and the next one
+	want = []string{
+		"M208 54C236 54 236 82 264 82H472C500 82 500 54 528 54", "M208 54C236 54 236 82 264 82H472C500 82 500 110 528 110",
+		"M208 110C236 110 236 82 264 82H472C500 82 500 54 528 54",
+	}
+	if !reflect.DeepEqual(g.Edges, want) {
+		t.Errorf("past a column: got edges %q, want %q", g.Edges, want)
+	}
 	if g := layOut(nil, nil); g.Width != 0 || g.Height != 0 || len(g.Edges) != 0 {
 		t.Errorf("nothing: got %+v", g)
 	}
