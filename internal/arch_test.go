@@ -50,10 +50,12 @@ var allowed = map[string][]string{
 	"internal/githttp":   edge,
 	"internal/web":       slices.Concat(edge, []string{"internal/ciyaml"}), // for the lint page
 	"internal/runner":    {},
+	// It is told of everything through plain functions that daemon hands out.
+	"internal/telemetry": {},
 	"internal/client":    {},
 	"internal/daemon": {
 		"internal/ci", "internal/auth", "internal/blob", "internal/blob/disk", "internal/git", "internal/hub", "internal/trace", "internal/store",
-		"internal/engine", "internal/wire", "internal/api", "internal/runnerapi", "internal/githttp", "internal/web", "internal/runner",
+		"internal/engine", "internal/wire", "internal/api", "internal/runnerapi", "internal/githttp", "internal/web", "internal/runner", "internal/telemetry",
 	},
 	// ci and store give the command line a build's description and the error of a
 	// database that is too new.

@@ -30,6 +30,7 @@ type serverFlags struct {
 	TLSCert          string          `name:"tls-cert" help:"Serve https with this certificate and its chain (PEM); read again when it changes." env:"LANYARD_TLS_CERT" placeholder:"FILE"`
 	TLSKey           string          `name:"tls-key" help:"Private key of --tls-cert (PEM)." env:"LANYARD_TLS_KEY" placeholder:"FILE"`
 	TrustedProxies   []netip.Prefix  `help:"Networks whose X-Forwarded-For is believed." default:"127.0.0.0/8,::1/128" env:"LANYARD_TRUSTED_PROXIES" placeholder:"CIDR"`
+	MetricsTokenFile string          `help:"File with the token that /-/metrics asks for. Default: it answers this machine only." env:"LANYARD_METRICS_TOKEN_FILE" placeholder:"FILE"`
 	ReadyFile        string          `help:"File to write when requests are accepted." env:"LANYARD_READY_FILE" placeholder:"FILE"`
 	LogFormat        string          `help:"text or json. Default: text on a terminal, else json." enum:"text,json," default:"" env:"LANYARD_LOG_FORMAT" placeholder:"FORMAT"`
 	LogLevel         *slog.Level     `help:"debug, info, warn or error. Default: info; of up: warn." env:"LANYARD_LOG_LEVEL" placeholder:"LEVEL"`
@@ -61,11 +62,15 @@ func (f *serverFlags) config(term *terminal, level slog.Level) (daemon.Config, e
 	if err != nil {
 		return daemon.Config{}, err
 	}
+	metrics, err := orFile("", f.MetricsTokenFile)
+	if err != nil {
+		return daemon.Config{}, err
+	}
 	if f.LogLevel != nil {
 		level = *f.LogLevel
 	}
 	return daemon.Config{
-		Listen: f.Listen, ExternalURL: f.ExternalURL, Data: data, KeyFile: f.KeyFile, ReadyFile: f.ReadyFile, TLSCert: f.TLSCert, TLSKey: f.TLSKey,
+		Listen: f.Listen, ExternalURL: f.ExternalURL, Data: data, KeyFile: f.KeyFile, ReadyFile: f.ReadyFile, TLSCert: f.TLSCert, TLSKey: f.TLSKey, MetricsToken: metrics,
 		TrustedProxies: f.TrustedProxies, RootPassword: password, RootToken: token, RunnerUser: f.RunnerUser,
 		Path: os.Getenv("PATH"), Lang: os.Getenv("LANG"), Term: os.Getenv("TERM"),
 		Logger: newLogger(term, f.LogFormat, level), Version: version(),

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/telemetry"
 )
 
 // Config is what a server is started with. Data is required.
@@ -24,6 +25,8 @@ type Config struct {
 	TLSKey         string // file with its private key, PEM
 	ReadyFile      string // written when requests are accepted; empty: none
 	TrustedProxies []netip.Prefix
+
+	MetricsToken string // what shows the metrics; empty: they are shown on this machine only
 
 	RootPassword string // of the first administrator, on an empty database
 	RootToken    string // personal access token of the first administrator
@@ -39,6 +42,8 @@ type Config struct {
 	Logger  *slog.Logger
 	Version ci.Build
 	Now     ci.Clock // nil: the system's
+
+	metrics *telemetry.Metrics // those of this server; made by withDefaults
 }
 
 // A UsageError is a configuration that cannot work, in words for whoever set it.
@@ -64,6 +69,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:8929"
+	}
+	if c.metrics == nil {
+		c.metrics = telemetry.New(c.Version.Version, c.Version.Commit)
 	}
 	return c
 }

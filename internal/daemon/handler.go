@@ -1,10 +1,8 @@
 package daemon
 
 import (
-	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/api"
 	"github.com/lanyard-ci/lanyard/internal/githttp"
@@ -52,17 +50,18 @@ func (s *Server) handler() (http.Handler, error) {
 		return nil, fmt.Errorf("make pages: %w", err)
 	}
 	return wire.New(wire.Config{
-		URLs: s.urls, API: mux, Rest: s.rest(git, pages), Proxies: c.TrustedProxies, Log: c.Logger, Now: c.Now,
+		URLs: s.urls, API: mux, Rest: s.rest(git, pages, limiter), Observe: observe(c.metrics), Proxies: c.TrustedProxies, Log: c.Logger, Now: c.Now,
 	}), nil
 }
 
-// rest serves what is not the API: repositories, health and pages.
-func (s *Server) rest(git *githttp.Handler, pages http.Handler) http.Handler {
+// rest serves what is not the API: repositories, health, metrics and pages.
+func (s *Server) rest(git *githttp.Handler, pages http.Handler, limiter *wire.Limiter) http.Handler {
 	health := http.NewServeMux()
 	health.Handle("GET /-/liveness", wire.Handler(func(w http.ResponseWriter, _ *http.Request) error {
 		return wire.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	}))
-	health.Handle("GET /-/readiness", wire.Handler(s.readiness))
+	health.Handle("GET /-/readiness", s.readiness(s.parts()))
+	health.Handle("GET /-/metrics", s.metricsPage(limiter))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if git.Match(r.URL.Path) {
 			git.ServeHTTP(w, r)
@@ -74,24 +73,4 @@ func (s *Server) rest(git *githttp.Handler, pages http.Handler) http.Handler {
 		}
 		pages.ServeHTTP(w, r)
 	})
-}
-
-// readinessTime is how long a part may take to say that it works.
-const readinessTime = 2 * time.Second
-
-// readiness says whether every part can do its work, and which cannot.
-func (s *Server) readiness(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readinessTime)
-	defer cancel()
-	failing := map[string]string{}
-	if _, err := s.state.store.View().CountUsers(ctx); err != nil {
-		failing["database"] = "does not answer"
-	}
-	if s.draining.Load() {
-		failing["server"] = "is shutting down"
-	}
-	if len(failing) > 0 {
-		return wire.JSON(w, http.StatusServiceUnavailable, map[string]any{"status": "failing", "failing": failing})
-	}
-	return wire.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }

@@ -77,6 +77,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if err := s.openEngine(ctx); err != nil {
 		return err
 	}
+	c.metrics.Watch(s.sources())
 	if s.http, err = s.httpServer(ctx); err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func (s *Server) openEngine(ctx context.Context) (err error) {
 	c := s.config
 	s.engine, err = engine.New(engine.Config{
 		Store: s.state.store, Git: s.state.git, Blobs: s.state.blobs, Traces: s.state.logs, Hub: s.hub,
-		Keys: s.state.keys, Now: c.Now, Rand: rand.Reader, Logger: c.Logger, URLs: s.urls,
+		Keys: s.state.keys, Now: c.Now, Rand: rand.Reader, Logger: c.Logger, URLs: s.urls, Told: told(c.metrics),
 	})
 	if err != nil {
 		return err

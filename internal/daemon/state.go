@@ -13,6 +13,7 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/blob/disk"
 	"github.com/lanyard-ci/lanyard/internal/git"
 	"github.com/lanyard-ci/lanyard/internal/store"
+	"github.com/lanyard-ci/lanyard/internal/telemetry"
 	"github.com/lanyard-ci/lanyard/internal/trace"
 )
 
@@ -58,7 +59,7 @@ func (s *state) open(ctx context.Context, c Config) (err error) {
 	if s.git, err = git.Open(git.Config{Root: c.repositories(), Path: c.Path}); err != nil {
 		return usage("%v", err)
 	}
-	if s.store, err = store.Open(ctx, store.Config{Path: c.database(), Now: c.Now, Logger: c.Logger}); err != nil {
+	if s.store, err = store.Open(ctx, store.Config{Path: c.database(), Now: c.Now, Logger: c.Logger, Committed: c.metrics.Committed(telemetry.Main)}); err != nil {
 		return fmt.Errorf("open database: %w", err)
 	}
 	if err := checkKeys(ctx, s.store, s.keys, c.keyFile()); err != nil {
@@ -73,7 +74,9 @@ func (s *state) open(ctx context.Context, c Config) (err error) {
 	if err := private(c.logs()); err != nil {
 		return fmt.Errorf("open logs: %w", err)
 	}
-	if s.logs, err = trace.Open(ctx, trace.Config{Path: c.logs(), Blobs: s.blobs, Now: c.Now}); err != nil {
+	if s.logs, err = trace.Open(ctx, trace.Config{
+		Path: c.logs(), Blobs: s.blobs, Now: c.Now, Committed: c.metrics.Committed(telemetry.Logs), Appended: c.metrics.LogBytes,
+	}); err != nil {
 		return fmt.Errorf("open logs: %w", err)
 	}
 	return nil

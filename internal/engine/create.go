@@ -194,6 +194,7 @@ func (e *Engine) persist(ctx context.Context, d *pipelineDraft) (ci.Pipeline, er
 	case err != nil:
 		return ci.Pipeline{}, fmt.Errorf("create pipeline in project %d: %w", d.Project.ID, err)
 	}
+	e.countCreated(row)
 	e.wakeQueues(row.Jobs)
 	e.hub.WakePipeline(saved.ID)
 	return saved, nil

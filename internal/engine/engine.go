@@ -45,6 +45,14 @@ type Config struct {
 	Logger *slog.Logger
 	Limits Limits
 	URLs   URLs
+	Told   Told
+}
+
+// Told is called after something has been saved, for metrics. Its functions may be
+// nil, are called from many goroutines and must not wait.
+type Told struct {
+	PipelineCreated func(ci.Source)
+	JobEnded        func(ci.Status) // once for each job that is over
 }
 
 // URLs builds what jobs are told about where the server is. All edges share the
@@ -98,6 +106,7 @@ type Engine struct {
 	log       *slog.Logger
 	limits    Limits
 	urls      URLs
+	told      Told
 
 	server   []ci.Variable // those that all jobs have in common
 	configs  *recent[configKey, configVariants]
@@ -131,7 +140,7 @@ func New(c Config) (*Engine, error) {
 	limits := c.Limits.withDefaults()
 	return &Engine{
 		store: c.Store, view: c.Store.View(), git: c.Git, blobs: c.Blobs, traces: c.Traces, hub: c.Hub, keys: c.Keys,
-		now: c.Now, rand: c.Rand, log: c.Logger, limits: limits, urls: c.URLs,
+		now: c.Now, rand: c.Rand, log: c.Logger, limits: limits, urls: c.URLs, told: c.Told.withDefaults(),
 		passwords: auth.NewPasswords(c.Rand),
 		server:    serverVariables(c.URLs),
 		configs:   newRecent[configKey](limits.CachedConfigs, configVariants.weight),
@@ -168,6 +177,7 @@ func (e *Engine) change(ctx context.Context, id ci.PipelineID, decide func(*ci.S
 		switch err := e.store.Apply(ctx, changes, runningDelta(snapshot, changes)); {
 		case err == nil:
 			e.tell(changes)
+			e.countEnds(snapshot, changes)
 			return changes, e.endLogs(context.WithoutCancel(ctx), snapshot, changes)
 		case !errors.Is(err, store.ErrMoved):
 			return ci.Changes{}, fmt.Errorf("apply changes to pipeline %d: %w", id, err)

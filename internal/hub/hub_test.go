@@ -203,7 +203,13 @@ func TestCursor(t *testing.T) {
 	h := New("a")
 	first := h.Listen(of(1))
 	seen := first.Cursor()
+	if got := h.Waiting(); got != 1 {
+		t.Errorf("got %d waiting, want 1", got)
+	}
 	first.Stop()
+	if got := h.Waiting(); got != 0 {
+		t.Errorf("got %d waiting after Stop, want 0", got)
+	}
 	second := h.Listen(of(1))
 	if got := second.Cursor(); got != seen {
 		t.Errorf("nothing happened: got %s, want %s", got, seen)

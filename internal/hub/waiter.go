@@ -56,6 +56,13 @@ func (h *Hub) Listen(match func(ci.Queue) bool) *Waiter {
 	return w
 }
 
+// Waiting is how many waiters there are.
+func (h *Hub) Waiting() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.waiters.Len()
+}
+
 // Cursor names the state of the queues before the current look, for the header
 // X-GitLab-Last-Update. A client that shows the value that Cursor gives right
 // after Listen has seen all there was: it may Wait without a look. Any other

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -61,6 +62,16 @@ const (
 	heldJobs = `j.status in ('running', 'canceling')`
 	allHeld  = `j.id in (select j.id from jobs j where ` + heldJobs + `)`
 )
+
+// Work counts the jobs that wait for a runner, and those that runners have.
+func (v *View) Work(ctx context.Context) (pending, held int64, err error) {
+	err = v.row(ctx, []any{&pending, &held}, `
+		select (select count(*) from jobs j where j.status = 'pending'), (select count(*) from jobs j where `+heldJobs+`)`)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count work: %w", err)
+	}
+	return pending, held, nil
+}
 
 // HeldJobs lists the jobs that a machine of a runner holds, oldest first.
 func (v *View) HeldJobs(ctx context.Context, managerID int64) ([]ci.Job, error) {

@@ -3,7 +3,13 @@ package store
 import (
 	"context"
 	"sync/atomic"
+	"time"
 )
+
+// Committed is told of each group of writes that was committed or refused: how many
+// they were and how long that took. It is called from the writer's goroutine and
+// must not wait.
+type Committed func(writes int, took time.Duration)
 
 // A groupQueue hands what many callers want written to one goroutine, which takes
 // whatever is queued as one group, without waiting for more: under load many
@@ -14,6 +20,7 @@ type groupQueue[T any] struct {
 	stop    chan struct{} // closed by close: take no more
 	stopped chan struct{} // closed when run has ended
 	max     int           // entries of a group
+	told    Committed     // may be nil
 }
 
 // An entry waits in a groupQueue.
@@ -29,9 +36,9 @@ const (
 	withdrawn
 )
 
-func newGroupQueue[T any](max int) *groupQueue[T] {
+func newGroupQueue[T any](max int, told Committed) *groupQueue[T] {
 	return &groupQueue[T]{
-		queue: make(chan *entry[T], max), stop: make(chan struct{}), stopped: make(chan struct{}), max: max,
+		queue: make(chan *entry[T], max), stop: make(chan struct{}), stopped: make(chan struct{}), max: max, told: told,
 	}
 }
 
@@ -109,10 +116,18 @@ func (q *groupQueue[T]) begin(group []*entry[T], commit func([]*entry[T])) {
 			kept = append(kept, e)
 		}
 	}
-	if len(kept) > 0 {
-		commit(kept)
+	if len(kept) == 0 {
+		return
+	}
+	start := time.Now()
+	commit(kept)
+	if q.told != nil {
+		q.told(len(kept), time.Since(start))
 	}
 }
+
+// queued is how many entries nobody has taken yet.
+func (q *groupQueue[T]) queued() int { return len(q.queue) }
 
 // close lets what is queued finish and waits for it.
 func (q *groupQueue[T]) close() {

@@ -108,7 +108,7 @@ func openPostgres(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
-	return &DB{writes: newPostgresWrites(c.URL, &sessions{pool: pool, hook: c.Statement}), view: view, dialect: postgresDialect, now: c.Now}, nil
+	return &DB{writes: newPostgresWrites(c, &sessions{pool: pool, hook: c.Statement}), view: view, dialect: postgresDialect, now: c.Now}, nil
 }
 
 // preparePostgres refuses a server that cannot serve, and brings the schema up to

@@ -136,8 +136,8 @@ type postgresWrites struct {
 	creations *groupQueue[*postgresCreation]
 }
 
-func newPostgresWrites(url string, s *sessions) *postgresWrites {
-	p := &postgresWrites{sessions: s, url: url, creations: newGroupQueue[*postgresCreation](maxCreations)}
+func newPostgresWrites(c Config, s *sessions) *postgresWrites {
+	p := &postgresWrites{sessions: s, url: c.URL, creations: newGroupQueue[*postgresCreation](maxCreations, c.Committed)}
 	go p.creations.run(p.createGroup, func() {})
 	return p
 }
@@ -146,6 +146,10 @@ func (p *postgresWrites) close() error {
 	p.creations.close()
 	return p.sessions.close()
 }
+
+func (p *postgresWrites) queued() int { return p.creations.queued() }
+
+func (p *postgresWrites) stats() sql.DBStats { return p.pool.Stats() }
 
 func (p *postgresWrites) checkpoint(context.Context) error { return nil }
 

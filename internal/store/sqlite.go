@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -85,7 +86,7 @@ func openSQLite(ctx context.Context, c Config) (*DB, error) {
 	if err := migrateSQLite(ctx, c); err != nil {
 		return nil, fmt.Errorf("migrate %s: %w", c.Path, err)
 	}
-	writer, err := OpenWriter(ctx, WriterConfig{Path: c.Path, Synchronous: "full", Statement: c.Statement})
+	writer, err := OpenWriter(ctx, WriterConfig{Path: c.Path, Synchronous: "full", Statement: c.Statement, Committed: c.Committed})
 	if err != nil {
 		return nil, err
 	}
@@ -120,5 +121,9 @@ func (s *sqliteWrites) apply(ctx context.Context, a *application) error {
 }
 
 func (s *sqliteWrites) checkpoint(ctx context.Context) error { return s.writer.Checkpoint(ctx) }
+
+func (s *sqliteWrites) queued() int { return s.writer.Queued() }
+
+func (s *sqliteWrites) stats() sql.DBStats { return s.writer.pool.Stats() }
 
 func (s *sqliteWrites) close() error { return s.writer.Close() }

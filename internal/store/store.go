@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ type Config struct {
 	Logger    *slog.Logger       // default: none
 	ReadConns int                // connections that read; default NumCPU+2, for PostgreSQL at least 12
 	Statement func(query string) // called before each statement, from many goroutines; for tests and metrics; default: none
+	Committed Committed          // of the groups of the writer; default: none
 }
 
 // A DB writes. Only the engine has it; whoever only reads gets View. All methods
@@ -45,6 +47,8 @@ type writes interface {
 	// apply writes changes, or nothing and ErrMoved.
 	apply(ctx context.Context, a *application) error
 	checkpoint(ctx context.Context) error
+	queued() int // writes that wait for others to be committed
+	stats() sql.DBStats
 	close() error
 }
 
@@ -99,6 +103,18 @@ func (db *DB) Close() error {
 // far as readers allow. Call it when the server is idle. PostgreSQL does this by
 // itself.
 func (db *DB) Checkpoint(ctx context.Context) error { return db.writes.checkpoint(ctx) }
+
+// Queued is how many writes wait for those before them to be committed.
+func (db *DB) Queued() int { return db.writes.queued() }
+
+// Pools tells about the connections that write and those that read, for metrics.
+func (db *DB) Pools() (writes, reads sql.DBStats) { return db.writes.stats(), db.view.pool.Stats() }
+
+// Ping reports whether a write would be taken now: it waits for its turn and writes
+// nothing.
+func (db *DB) Ping(ctx context.Context) error {
+	return db.quick(ctx, "ping", func(*Tx) error { return nil })
+}
 
 // write runs fn in a transaction of its own, alone.
 func (db *DB) write(ctx context.Context, words string, fn func(*Tx) error) error {

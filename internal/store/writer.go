@@ -18,6 +18,7 @@ type WriterConfig struct {
 	Path        string             // its directory exists
 	Synchronous string             // "full" (default: a commit survives a power cut) or "normal" (a commit survives a crash of the process)
 	Statement   func(query string) // called before each statement, from the writer's goroutine; may be nil
+	Committed   Committed          // may be nil
 }
 
 // A Writer owns the one connection that writes to a SQLite file. Its goroutine
@@ -54,7 +55,7 @@ func OpenWriter(ctx context.Context, c WriterConfig) (*Writer, error) {
 		return nil, fmt.Errorf("open %s for writing: %w", c.Path, err)
 	}
 	w := &Writer{
-		groupQueue: newGroupQueue[func(*Tx) error](maxGroup), pool: pool, conn: conn, config: c, stmts: map[string]*sql.Stmt{},
+		groupQueue: newGroupQueue[func(*Tx) error](maxGroup, c.Committed), pool: pool, conn: conn, config: c, stmts: map[string]*sql.Stmt{},
 	}
 	if err := w.assert(ctx); err != nil {
 		conn.Close()
@@ -114,6 +115,9 @@ func (w *Writer) Checkpoint(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Queued is how many writes wait for those before them to be committed.
+func (w *Writer) Queued() int { return w.queued() }
 
 // release gives the connection back to the pool.
 func (w *Writer) release() {

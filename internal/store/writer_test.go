@@ -95,6 +95,48 @@ func group(t *testing.T, w *Writer, fns ...func(*Tx) error) []error {
 	return errs
 }
 
+// TestCommitted holds what metrics are told: each group once, with its size, and how
+// many wait meanwhile.
+func TestCommitted(t *testing.T) {
+	var mu sync.Mutex
+	var sizes []int
+	w := openTable(t, WriterConfig{Committed: func(writes int, took time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		if sizes = append(sizes, writes); took <= 0 {
+			t.Errorf("a commit took %v", took)
+		}
+	}})
+	release := hold(t, w)
+	mu.Lock()
+	sizes = nil // what made the tables
+	mu.Unlock()
+	var wg sync.WaitGroup
+	for i := range 3 {
+		wg.Go(func() {
+			if err := w.Do(context.Background(), add(i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for w.Queued() < 3 {
+		runtime.Gosched()
+	}
+	release()
+	wg.Wait()
+	if got := w.Queued(); got != 0 {
+		t.Errorf("%d writes are left in the queue", got)
+	}
+	if err := w.Do(t.Context(), func(*Tx) error { return nil }); err != nil { // the group has been told by then
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if got := fmt.Sprint(sizes[:2]); got != "[1 3]" {
+		t.Errorf("got groups %s, want [1 3]", got)
+	}
+}
+
 func TestGroupCommit(t *testing.T) {
 	var commits atomic.Int64
 	w := openTable(t, WriterConfig{Statement: func(query string) {

@@ -101,6 +101,9 @@ func (t *Traces) extend(ctx context.Context, job int64, s *state, text, hidden [
 		return err
 	}
 	s.row = next
+	if t.config.Appended != nil {
+		t.config.Appended(len(hidden))
+	}
 	return nil
 }
 

@@ -52,16 +52,16 @@ type file struct {
 // readers is how many reads of the file run at once.
 const readers = 4
 
-func openFile(ctx context.Context, path string) (tails, error) {
+func openFile(ctx context.Context, c Config) (tails, error) {
 	f := &file{}
-	if err := f.open(ctx, path); err != nil {
+	if err := f.open(ctx, c.Path, c.Committed); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
 
-func (f *file) open(ctx context.Context, path string) (err error) {
-	if f.Writer, err = store.OpenWriter(ctx, store.WriterConfig{Path: path, Synchronous: "normal"}); err != nil {
+func (f *file) open(ctx context.Context, path string, told store.Committed) (err error) {
+	if f.Writer, err = store.OpenWriter(ctx, store.WriterConfig{Path: path, Synchronous: "normal", Committed: told}); err != nil {
 		return err
 	}
 	if err := f.Do(ctx, migrate); err != nil {

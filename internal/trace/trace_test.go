@@ -422,3 +422,27 @@ func TestDamageIsNoticed(t *testing.T) {
 		readFails("chunk " + damage)
 	}
 }
+
+// TestAppended holds that each byte that is stored is told once, and none that was
+// refused.
+func TestAppended(t *testing.T) {
+	c := config(t)
+	told, commits := 0, 0
+	c.Appended = func(n int) { told += n }
+	c.Committed = func(int, time.Duration) { commits++ }
+	logs, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(t, logs, 1, "hello\n")
+	add(t, logs, 1, "world\n")
+	if _, err := logs.Append(t.Context(), 1, 0, []byte("hello\n"), nil); err == nil {
+		t.Error("the same bytes were taken twice")
+	}
+	if err := logs.Close(); err != nil { // the writer has told all then
+		t.Fatal(err)
+	}
+	if told != 12 || commits < 2 || logs.Queued() != 0 {
+		t.Errorf("got %d bytes told in %d commits, want 12", told, commits)
+	}
+}

@@ -24,14 +24,16 @@ type Blobs interface {
 
 // Config says where logs are kept and how large they may grow.
 type Config struct {
-	Store     *store.DB // PostgreSQL, where all processes keep the tails; nil: in a file
-	Path      string    // without Store, the database file of the tails; made when it is not there
-	Blobs     Blobs     // for the chunks
-	Now       ci.Clock  // for Info.Updated
-	Rand      io.Reader // for keys of blobs; nil: crypto/rand
-	MaxBytes  int64     // of one log; 0: 100 MB, GitLab's default
-	TailBytes int       // of one log in the database; 0: 512 KiB
-	Logs      int       // states kept in memory; 0: 4,096
+	Store     *store.DB       // PostgreSQL, where all processes keep the tails; nil: in a file
+	Path      string          // without Store, the database file of the tails; made when it is not there
+	Blobs     Blobs           // for the chunks
+	Now       ci.Clock        // for Info.Updated
+	Rand      io.Reader       // for keys of blobs; nil: crypto/rand
+	MaxBytes  int64           // of one log; 0: 100 MB, GitLab's default
+	TailBytes int             // of one log in the database; 0: 512 KiB
+	Logs      int             // states kept in memory; 0: 4,096
+	Committed store.Committed // of groups of writes to the file; may be nil
+	Appended  func(bytes int) // told of what was added to a log; must not wait; may be nil
 }
 
 // Defaults of Config.
@@ -74,12 +76,20 @@ func Open(ctx context.Context, c Config) (*Traces, error) {
 	if c.Store != nil {
 		t.tails, err = openShared(ctx, c.Store)
 	} else {
-		t.tails, err = openFile(ctx, c.Path)
+		t.tails, err = openFile(ctx, c)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open logs: %w", err)
 	}
 	return t, nil
+}
+
+// Queued is how many writes to the file wait for those before them; 0 without one.
+func (t *Traces) Queued() int {
+	if f, ok := t.tails.(*file); ok {
+		return f.Queued()
+	}
+	return 0
 }
 
 // Close closes the database when what is being written is. No call may come later.

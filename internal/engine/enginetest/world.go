@@ -37,7 +37,8 @@ type Config struct {
 	Limits engine.Limits
 	Git    git.Config   // Root and NoSync are set by New
 	Trace  trace.Config // Path, Blobs and Now are set by New
-	Now    ci.Clock     // instead of a Clock: time.Now for tests of what waits
+	Told   engine.Told
+	Now    ci.Clock // instead of a Clock: time.Now for tests of what waits
 }
 
 // A World is a server without its edges. All of its parts are real.
@@ -110,7 +111,7 @@ func (w *World) NewEngine() *engine.Engine {
 	w.t.Helper()
 	return Must(engine.New(engine.Config{
 		Store: w.Store, Git: w.Git, Blobs: w.Blobs, Traces: w.Traces, Hub: w.Hub, Keys: w.Keys,
-		Now: w.config.Now, Rand: rand.Reader, Logger: w.Logger, Limits: w.config.Limits, URLs: w.URLs,
+		Now: w.config.Now, Rand: rand.Reader, Logger: w.Logger, Limits: w.config.Limits, URLs: w.URLs, Told: w.config.Told,
 	}))(w.t)
 }
 

@@ -81,6 +81,9 @@ func testHeldJobs(t *testing.T, db *store.DB) {
 	same(t, "held by another", numbers(s, must(v.HeldJobs(ctx, 11))(t)), []int{1})
 	same(t, "held by a runner", numbers(s, must(v.HeldByRunner(ctx, 7))(t)), []int{0, 1, 2})
 	same(t, "held by none", numbers(s, must(v.HeldByRunner(ctx, 8))(t)), []int{})
+	if pending, held, err := v.Work(ctx); err != nil || pending != 1 || held != 3 {
+		t.Errorf("work: got %d pending and %d held, error %v, want 1 and 3", pending, held, err)
+	}
 
 	for name, c := range map[string]struct {
 		filter store.RunnerJobFilter
