@@ -76,6 +76,21 @@ type JobPlan struct {
 	NodeIndex       int    `json:"node_index,omitempty"` // of parallel; 0: not parallel
 	NodeTotal       int    `json:"node_total,omitempty"`
 	Group           string `json:"group,omitempty"` // name without the parallel suffix
+
+	Environment        *Environment `json:"environment,omitempty"`
+	ResourceGroup      string       `json:"resource_group,omitempty"`      // jobs of the same one run one at a time
+	ManualConfirmation string       `json:"manual_confirmation,omitempty"` // the question before the job is played
+}
+
+// An Environment is where a job deploys to, with the variables in its name, its
+// tier and its time replaced. URL still has them.
+type Environment struct {
+	Name       string `json:"name"`
+	URL        string `json:"url,omitempty"`
+	Action     string `json:"action"` // start, stop, prepare, verify, access
+	OnStop     string `json:"on_stop,omitempty"`
+	AutoStopIn string `json:"auto_stop_in,omitempty"` // a duration, or never
+	Tier       string `json:"tier,omitempty"`
 }
 
 // A Need names a job that must be done first.

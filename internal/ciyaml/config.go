@@ -17,6 +17,9 @@ type Config struct {
 	root        varSet
 	workflow    []rule // nil lets every pipeline pass
 	workflowPos tree.Pos
+	name        string // of pipelines, before its variables are replaced
+	namePos     tree.Pos
+	autoCancel  AutoCancel
 	jobs        []jobSpec // in the order of the file
 	order       []int     // of jobs, by stage
 	slots       map[string]int
@@ -35,11 +38,26 @@ type jobSpec struct {
 	job       Job
 	only      *policy
 	own       varSet     // the job's variables, then those of the matrix
+	matrix    []Variable // those of the matrix alone
 	builtin   []Variable // CI_JOB_NAME and its like, below all others
-	needs     []int      // for each of job.Needs the job, or -1 when there is none
-	needPos   []tree.Pos
+	links     links      // of job.Needs
+	ruleLinks map[*rule]*links
 	tagged    bool // tags have variables
+	placed    bool // the environment or the resource group has
 	mayCircle bool // variables refer to one another in a circle, unless others replace them
+}
+
+// links is a list of needs with the jobs that they mean.
+type links struct {
+	needs []Need
+	jobs  []int // for each need the job, or -1 when there is none
+	pos   []tree.Pos
+}
+
+func (l *links) add(need needEntry, name string, at int) {
+	l.needs = append(l.needs, Need{Job: name, Artifacts: need.Artifacts, Optional: need.Optional})
+	l.jobs = append(l.jobs, at)
+	l.pos = append(l.pos, need.pos)
 }
 
 // A varSet is variables with unique keys and an index by key.
@@ -110,7 +128,10 @@ type assembly struct {
 // assemble multiplies the jobs by parallel, checks how they depend on one
 // another and prepares what every pipeline needs.
 func assemble(pos tree.Pos, e *rootEntries) (*Config, Diagnostics) {
-	c := &Config{pos: pos, stages: e.stages, root: newVarSet(e.variables), workflow: e.rules, workflowPos: e.workflowPos}
+	c := &Config{
+		pos: pos, stages: e.stages, root: newVarSet(e.variables), workflow: e.rules, workflowPos: e.workflowPos,
+		name: e.name, namePos: e.namePos, autoCancel: e.autoCancel,
+	}
 	a := &assembly{Config: c, byName: make(map[string]int, len(e.jobs)), instances: make(map[string][]int)}
 	for _, job := range e.jobs {
 		if a.expandJob(job); a.size > maxSize {
@@ -140,7 +161,7 @@ func (a *assembly) expandJob(e *jobEntry) {
 		return
 	}
 	for i, instance := range e.parallel.instances() {
-		spec := jobSpec{entry: e, job: e.job, own: newVarSet(e.variables, instance.variables)}
+		spec := jobSpec{entry: e, job: e.job, own: newVarSet(e.variables, instance.variables), matrix: instance.variables}
 		spec.job.NodeIndex, spec.job.NodeTotal = i+1, e.parallel.total
 		if at := a.add(spec, instance.suffix, stage); !slices.Contains(a.instances[e.job.BaseName], at) {
 			a.instances[e.job.BaseName] = append(a.instances[e.job.BaseName], at)
@@ -220,7 +241,11 @@ func (c *Config) prepare(spec *jobSpec) {
 	for _, tag := range job.Tags {
 		spec.tagged = spec.tagged || len(expand.Names(tag)) > 0
 	}
-	job.Variables = overlay(c.root.list, &spec.own)
+	if environment := job.Environment; environment != nil {
+		spec.placed = environment.expandable()
+	}
+	spec.placed = spec.placed || len(expand.Names(job.ResourceGroup)) > 0
+	job.Variables = overlay(e.inherited(c.root.list), &spec.own)
 	add := func(key, value string) {
 		spec.builtin = append(spec.builtin, Variable{Key: key, Value: value, Raw: true})
 	}
@@ -237,6 +262,16 @@ func (c *Config) prepare(spec *jobSpec) {
 	}
 	if job.When == "manual" {
 		add("CI_JOB_MANUAL", "true")
+	}
+	if environment := job.Environment; environment != nil {
+		add("CI_ENVIRONMENT_NAME", environment.Name)
+		add("CI_ENVIRONMENT_ACTION", environment.Action)
+		if environment.Tier != "" {
+			add("CI_ENVIRONMENT_TIER", environment.Tier)
+		}
+		if environment.URL != "" {
+			add("CI_ENVIRONMENT_URL", environment.URL)
+		}
 	}
 	s := scope{config: c, in: &Input{}, job: spec}
 	spec.mayCircle = (c.root.linked || spec.own.linked) && s.circle() != nil
@@ -264,13 +299,7 @@ func (c *Config) indexNames() {
 			}
 		}
 	}
-	addPatterns := func(p *patterns) {
-		if p != nil && p.variables {
-			for _, glob := range p.globs {
-				add(expand.Names(glob))
-			}
-		}
-	}
+	addPatterns := func(p *patterns) { add(p.names()) }
 	addRules := func(rules []rule) {
 		for i := range rules {
 			if rules[i].condition != nil {
@@ -281,6 +310,7 @@ func (c *Config) indexNames() {
 		}
 	}
 	addRules(c.workflow)
+	add(expand.Names(c.name))
 	for i := range c.jobs {
 		e := c.jobs[i].entry
 		addRules(e.rules)
@@ -295,6 +325,10 @@ func (c *Config) indexNames() {
 		}
 		for _, tag := range c.jobs[i].job.Tags {
 			add(expand.Names(tag))
+		}
+		add(expand.Names(c.jobs[i].job.ResourceGroup))
+		if environment := c.jobs[i].job.Environment; environment != nil {
+			add(expand.Names(environment.Name))
 		}
 	}
 }

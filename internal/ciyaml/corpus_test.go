@@ -46,6 +46,10 @@ type corpusInput struct {
 	IncludeVariables map[string]string `json:"include_variables"`
 	Files            []string          `json:"files"`
 	Modified         *[]string         `json:"modified"`
+	// ModifiedSince has the refs that changes:compare_to can name; Projects has
+	// the files of other projects by path and ref, "" for the default branch.
+	ModifiedSince map[string][]string            `json:"modified_since"`
+	Projects      map[string]map[string][]string `json:"projects"`
 }
 
 func TestCorpus(t *testing.T) {
@@ -167,6 +171,22 @@ func (c *corpusCase) event(t *testing.T) ciyaml.Input {
 	if spec.Modified != nil {
 		in.Modified = func() ([]string, bool, error) { return *spec.Modified, true, nil }
 	}
+	in.ModifiedSince = func(ref string) ([]string, error) {
+		if paths, ok := spec.ModifiedSince[ref]; ok {
+			return paths, nil
+		}
+		return nil, ciyaml.ErrNotExist
+	}
+	in.ProjectPaths = func(project, ref string) ([]string, error) {
+		refs, ok := spec.Projects[project]
+		if !ok {
+			return nil, ciyaml.ErrNotExist
+		}
+		if paths, ok := refs[ref]; ok {
+			return paths, nil
+		}
+		return nil, ciyaml.ErrNoRef
+	}
 	return in
 }
 
@@ -200,6 +220,12 @@ func diagnosticLines(diags ciyaml.Diagnostics) string {
 func planLines(t *testing.T, p *ciyaml.Plan) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "{\"stages\": %s", compact(t, reflect.ValueOf(p.Stages)))
+	if p.Name != "" {
+		fmt.Fprintf(&b, ",\n\"name\": %s", compact(t, reflect.ValueOf(p.Name)))
+	}
+	if p.AutoCancel != (ciyaml.AutoCancel{}) {
+		fmt.Fprintf(&b, ",\n\"auto_cancel\": %s", compact(t, reflect.ValueOf(p.AutoCancel)))
+	}
 	if len(p.Variables) > 0 {
 		fmt.Fprintf(&b, ",\n\"variables\": %s", compact(t, reflect.ValueOf(p.Variables)))
 	}
@@ -289,8 +315,9 @@ func usual(key string, v reflect.Value, name string) bool {
 
 func snake(key string) string {
 	var b strings.Builder
+	upper := func(i int) bool { return i >= len(key) || unicode.IsUpper(rune(key[i])) }
 	for i, r := range key {
-		if unicode.IsUpper(r) && i > 0 && !unicode.IsUpper(rune(key[i-1])) {
+		if unicode.IsUpper(r) && i > 0 && (!upper(i-1) || !upper(i+1)) {
 			b.WriteByte('_')
 		}
 		b.WriteRune(unicode.ToLower(r))

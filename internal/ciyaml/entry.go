@@ -85,21 +85,16 @@ func (c *checker) raw(pos tree.Pos, message string) *Diagnostic {
 	return &c.diags[len(c.diags)-1]
 }
 
-// keyset is the keys that a map may have: those that work, and those that
-// GitLab knows and this compiler refuses so far.
-type keyset struct {
-	prefix string // of the keyword in a refusal
-	known  []string
-	later  []string
-}
+// keyset is the keys that a map may have.
+type keyset struct{ known []string }
 
-// keys refuses the keys of n that do not work, and reports whether GitLab
-// would take n. A null takes a keyword away, whichever it is.
+// keys refuses the keys of n that nothing is called, and reports whether there
+// are none.
 func (c *checker) keys(p *place, n *tree.Node, ks *keyset) bool {
 	var unknown []string
 	var pos tree.Pos
 	for _, pair := range n.Pairs {
-		if slices.Contains(ks.known, pair.Key) || slices.Contains(ks.later, pair.Key) {
+		if slices.Contains(ks.known, pair.Key) {
 			continue
 		}
 		if unknown == nil {
@@ -115,24 +110,7 @@ func (c *checker) keys(p *place, n *tree.Node, ks *keyset) bool {
 			}
 		}
 	}
-	c.later(n, ks)
 	return unknown == nil
-}
-
-// refuse adds that a keyword is not supported yet.
-func (c *checker) refuse(pos tree.Pos, keyword string) {
-	if !c.full() {
-		c.diags = append(c.diags, unsupported(pos, keyword))
-	}
-}
-
-// later refuses the keywords of n that do not work yet.
-func (c *checker) later(n *tree.Node, ks *keyset) {
-	for _, pair := range n.Pairs {
-		if slices.Contains(ks.later, pair.Key) && !pair.Value.IsNull() {
-			c.refuse(pair.KeyPos, ks.prefix+pair.Key)
-		}
-	}
 }
 
 // given returns the value of a key, nil when it is missing or null.

@@ -8,11 +8,11 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
 )
 
-var artifactsKeys = &keyset{known: []string{
+var artifactsKeys = &keyset{[]string{
 	"name", "untracked", "paths", "reports", "when", "expire_in", "expose_as", "exclude", "public", "access",
 }}
 
-var reportKeys = &keyset{known: strings.Fields(`
+var reportKeys = &keyset{strings.Fields(`
 	junit dotenv codequality coverage_report terraform cyclonedx sarif annotations accessibility browser_performance
 	load_performance performance metrics requirements requirements_v2 lsif sast secret_detection dependency_scanning
 	container_scanning cluster_image_scanning dast api_fuzzing coverage_fuzzing license_scanning license_management
@@ -46,7 +46,7 @@ func (c *checker) artifacts(p *place, n *tree.Node) *Artifacts {
 	if public := given(n, "public"); public != nil && !c.flag(p, public, "public", true) {
 		a.Access = "developer"
 	}
-	if reports != nil && !wrong(c.diags[before:]) {
+	if reports != nil && len(c.diags) == before {
 		a.Reports = c.reports(p.child("reports"), reports)
 	}
 	return a
@@ -113,7 +113,7 @@ func (c *checker) reports(p *place, n *tree.Node) []Report {
 	return out
 }
 
-var coverageReportKeys = &keyset{known: []string{"coverage_format", "path"}}
+var coverageReportKeys = &keyset{[]string{"coverage_format", "path"}}
 
 func (c *checker) coverageReport(p *place, n *tree.Node) Report {
 	out := Report{Type: "coverage_report"}

@@ -15,12 +15,9 @@ const (
 	maxKeyFiles     = 2
 )
 
-var cacheKeys = &keyset{
-	prefix: "cache:",
-	known:  []string{"key", "untracked", "paths", "policy", "unprotect", "fallback_keys", "when"},
-}
+var cacheKeys = &keyset{[]string{"key", "untracked", "paths", "policy", "unprotect", "fallback_keys", "when"}}
 
-var cacheKeyKeys = &keyset{prefix: "cache:key:", known: []string{"files", "prefix"}, later: []string{"files_commits"}}
+var cacheKeyKeys = &keyset{[]string{"files", "files_commits", "prefix"}}
 
 // caches reads one cache or a list of them (contract 7.4). A cache without
 // anything to keep is left out, so that an empty one disables the default.
@@ -87,15 +84,22 @@ func (c *checker) cacheKey(p *place, n *tree.Node, out *Cache) {
 		out.Key = n.Text
 		return
 	}
-	if !c.keys(p, n, cacheKeyKeys) || given(n, "files_commits") != nil {
+	if !c.keys(p, n, cacheKeyKeys) {
 		return
 	}
-	files := given(n, "files")
+	files, key := given(n, "files"), "files"
+	if commits := given(n, "files_commits"); commits != nil {
+		if files != nil {
+			c.fail(p, keyPos(n, "files_commits"), config, "these keys cannot be used together: files, files_commits")
+			return
+		}
+		files, key, out.KeyCommits = commits, "files_commits", true
+	}
 	if files == nil {
 		c.fail(p, n.Pos, config, "missing required keys: files")
 		return
 	}
-	at := p.child("files")
+	at := p.child(key)
 	out.KeyFiles = c.list(at, files, config)
 	switch {
 	case files.Kind == tree.Seq && len(files.Items) == 0:

@@ -8,12 +8,10 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
 )
 
-var defaultKeys = &keyset{
-	prefix: "default:",
-	known: []string{
-		"after_script", "artifacts", "before_script", "cache", "image", "interruptible", "retry", "services", "tags", "timeout",
-	},
-	later: []string{"hooks", "id_tokens", "identity"},
+var defaultKeys = &keyset{[]string{
+	"after_script", "artifacts", "before_script", "cache", "hooks", "id_tokens", "identity", "image", "interruptible", "retry",
+	"services", "tags", "timeout",
+},
 }
 
 // defaults reads default and the root keywords that say the same.
@@ -56,10 +54,7 @@ func (c *checker) inheritable(p *place, n *tree.Node, e *jobEntry) {
 	if v := given(n, "services"); v != nil {
 		job.Services = memo(c, "services", v, func() []Image { return c.services(at("services"), v) })
 	}
-	if v := given(n, "interruptible"); v != nil {
-		value := c.flag(at("interruptible"), v, config, false)
-		e.interrupt = &value
-	}
+	e.interruptible(c, at("interruptible"), given(n, "interruptible"))
 	if v := given(n, "timeout"); v != nil {
 		job.Timeout = c.seconds(at("timeout"), v, config, month)
 	}
@@ -69,8 +64,24 @@ func (c *checker) inheritable(p *place, n *tree.Node, e *jobEntry) {
 	if v := given(n, "tags"); v != nil {
 		job.Tags = memo(c, "tags", v, func() []string { return c.tags(at("tags"), v) })
 	}
+	if v := given(n, "hooks"); v != nil {
+		job.PreGetSources = c.hooks(at("hooks"), v)
+	}
+	if v := given(n, "id_tokens"); v != nil {
+		job.IDTokens = memo(c, "id_tokens", v, func() []IDToken { return c.idTokens(at("id_tokens"), v) })
+	}
+	if v := given(n, "identity"); v != nil {
+		job.Identity = c.identity(at("identity"), v)
+	}
 	if v := given(n, "artifacts"); v != nil {
 		job.Artifacts = memo(c, "artifacts", v, func() *Artifacts { return c.artifacts(at("artifacts"), v) })
+	}
+}
+
+func (e *jobEntry) interruptible(c *checker, p *place, n *tree.Node) {
+	if n != nil {
+		value := c.flag(p, n, config, false)
+		e.interrupt = &value
 	}
 }
 
@@ -78,11 +89,11 @@ func (c *checker) inheritable(p *place, n *tree.Node, e *jobEntry) {
 // whole, never merged with the job's own.
 func (e *jobEntry) complete(n *tree.Node, defaults *jobEntry) {
 	job, def := &e.job, &defaults.job
-	lacks := func(key string) bool { return given(n, key) == nil }
-	if lacks("before_script") {
+	lacks := func(key string) bool { return given(n, key) == nil && e.defaults.has(key) }
+	if lacks("before_script") && job.Run == "" {
 		job.BeforeScript = def.BeforeScript
 	}
-	if lacks("after_script") {
+	if lacks("after_script") && job.Run == "" {
 		job.AfterScript = def.AfterScript
 	}
 	if lacks("cache") {
@@ -109,22 +120,29 @@ func (e *jobEntry) complete(n *tree.Node, defaults *jobEntry) {
 	if lacks("artifacts") {
 		job.Artifacts = def.Artifacts
 	}
+	if lacks("hooks") {
+		job.PreGetSources = def.PreGetSources
+	}
+	if lacks("id_tokens") {
+		job.IDTokens = def.IDTokens
+	}
+	if lacks("identity") {
+		job.Identity = def.Identity
+	}
 	job.Interruptible = e.interrupt != nil && *e.interrupt
-	if job.BaseName == "pages" {
+	if job.Pages != nil {
 		publish(job)
 	}
 }
 
-// publish gives the job called pages its folder as an artifact.
-func publish(job *Job) {
-	a := Artifacts{}
-	if job.Artifacts != nil {
-		a = *job.Artifacts
+var hooksKeys = &keyset{[]string{"pre_get_sources_script"}}
+
+// hooks reads hooks, of which there is one.
+func (c *checker) hooks(p *place, n *tree.Node) []string {
+	if !c.isMap(p, n) || !c.keys(p, n, hooksKeys) {
+		return nil
 	}
-	if !slices.Contains(a.Paths, "public") {
-		a.Paths = append(slices.Clone(a.Paths), "public")
-	}
-	job.Artifacts = &a
+	return c.script(p, n, "pre_get_sources_script")
 }
 
 // script reads one of the script keywords, whose elements may lie in nested
@@ -163,7 +181,7 @@ func (c *checker) tags(p *place, n *tree.Node) []string {
 	return out
 }
 
-var retryKeys = &keyset{prefix: "retry:", known: []string{"max", "when", "exit_codes"}}
+var retryKeys = &keyset{[]string{"max", "when", "exit_codes"}}
 
 // failureReasons are those that retry:when can name.
 var failureReasons = strings.Fields(`

@@ -3,21 +3,14 @@ package ciyaml
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
 )
 
-var imageKeys = &keyset{
-	prefix: "image:",
-	known:  []string{"name", "entrypoint", "pull_policy", "ports"},
-	later:  []string{"docker", "kubernetes"},
-}
+var imageKeys = &keyset{[]string{"name", "entrypoint", "pull_policy", "ports", "docker", "kubernetes"}}
 
-var serviceKeys = &keyset{
-	prefix: "services:",
-	known:  []string{"name", "entrypoint", "pull_policy", "ports", "alias", "command", "variables"},
-	later:  []string{"docker", "kubernetes"},
-}
+var serviceKeys = &keyset{[]string{"name", "entrypoint", "pull_policy", "ports", "alias", "command", "variables", "docker", "kubernetes"}}
 
 // services reads a list of images that run beside the job.
 func (c *checker) services(p *place, n *tree.Node) []Image {
@@ -63,9 +56,15 @@ func (c *checker) imageMap(p *place, n *tree.Node, keys *keyset) *Image {
 	image.Entrypoint = c.list(p, given(n, "entrypoint"), "entrypoint")
 	image.Command = c.list(p, given(n, "command"), "command")
 	image.Alias = c.text(p, given(n, "alias"), "alias")
-	if wrong(c.diags[before:]) {
+	for _, key := range []string{"docker", "kubernetes"} {
+		if v := given(n, key); v != nil && v.Kind != tree.Map {
+			c.fail(p, v.Pos, key, "should be a hash")
+		}
+	}
+	if len(c.diags) > before {
 		return nil
 	}
+	c.executorOptions(p, n, image)
 	if v := given(n, "pull_policy"); v != nil {
 		image.PullPolicy = c.pullPolicy(p, v)
 	}
@@ -73,6 +72,32 @@ func (c *checker) imageMap(p *place, n *tree.Node, keys *keyset) *Image {
 		image.Variables = c.variables(p.child("variables"), v, jobVariables)
 	}
 	return image
+}
+
+var (
+	dockerKeys          = &keyset{[]string{"platform", "user"}}
+	kubernetesImageKeys = &keyset{[]string{"user"}}
+)
+
+// executorOptions reads what only one kind of executor understands.
+func (c *checker) executorOptions(p *place, n *tree.Node, image *Image) {
+	if v := given(n, "docker"); v != nil {
+		at := p.child("docker")
+		if c.keys(at, v, dockerKeys) {
+			image.Platform, image.User = c.text(at, given(v, "platform"), "platform"), c.text(at, given(v, "user"), "user")
+		}
+		if utf8.RuneCountInString(image.User) > maxName {
+			c.fail(at, keyPos(v, "user"), "user", tooLongName)
+		}
+	}
+	if v := given(n, "kubernetes"); v != nil {
+		at := p.child("kubernetes")
+		if user := given(v, "user"); c.keys(at, v, kubernetesImageKeys) && user != nil {
+			if image.KubernetesUser = user.Text; user.Kind != tree.String && user.Kind != tree.Int {
+				c.fail(at, user.Pos, "user", "should be a string")
+			}
+		}
+	}
 }
 
 func (c *checker) pullPolicy(p *place, n *tree.Node) []string {

@@ -11,23 +11,22 @@ import (
 // jobEntry is a job as its entry says, before parallel is expanded. The entry
 // of default is one too.
 type jobEntry struct {
-	job           Job // all that is the same for every instance
-	stagePos      tree.Pos
-	interrupt     *bool
-	variables     []Variable // its own
-	rules         []rule
-	hasRules      bool
-	ruleVariables bool // some rule has variables
-	only, except  *policy
-	needs         []needEntry // the jobs needed, by the name written
-	dependencies  []nameEntry // nil when not given
-	parallel      *parallel
-}
+	job      Job // all that is the same for every instance
+	stagePos tree.Pos
 
-// needEntry is one element of needs.
-type needEntry struct {
-	Need
-	pos tree.Pos
+	environmentPos tree.Pos
+	interrupt      *bool
+	variables      []Variable // its own
+	rules          []rule
+	hasRules       bool
+	ruleVariables  bool // some rule has variables
+	only, except   *policy
+	needs          []needEntry // the jobs needed, by the name written
+	dependencies   []nameEntry // nil when not given
+	parallel       *parallel
+	bridge         bool
+	defaults       choiceOf // what it inherits of default
+	rootVariables  choiceOf // and of the variables above its own
 }
 
 // nameEntry is a name and where it stands.
@@ -41,23 +40,12 @@ const maxName = 255
 
 const tooLongName = "is too long (maximum is 255 characters)"
 
-var jobKeys = &keyset{
-	known: []string{
-		"tags", "script", "image", "services", "start_in", "artifacts", "cache", "dependencies", "before_script",
-		"after_script", "coverage", "retry", "parallel", "timeout", "extends", "stage", "only", "except", "rules",
-		"variables", "allow_failure", "when", "needs", "interruptible",
-	},
-	later: []string{
-		"release", "environment", "resource_group", "inherit", "id_tokens", "secrets", "hooks", "pages", "publish",
-		"run", "identity", "dast_configuration", "manual_confirmation", "inputs",
-	},
-}
-
-var bridgeKeys = &keyset{
-	known: []string{
-		"parallel", "extends", "stage", "only", "except", "rules", "variables", "allow_failure", "when", "needs", "interruptible",
-	},
-	later: []string{"trigger", "environment", "resource_group", "inherit"},
+var jobKeys = &keyset{[]string{
+	"tags", "script", "image", "services", "start_in", "artifacts", "cache", "dependencies", "before_script",
+	"after_script", "coverage", "retry", "parallel", "timeout", "extends", "stage", "only", "except", "rules",
+	"variables", "allow_failure", "when", "needs", "interruptible", "release", "environment", "resource_group", "inherit",
+	"id_tokens", "secrets", "hooks", "pages", "publish", "run", "identity", "dast_configuration", "manual_confirmation", "inputs",
+},
 }
 
 // job reads a job; nil when it is wrong.
@@ -66,9 +54,28 @@ func (c *checker) job(p *place, pair tree.Pair, defaults *jobEntry) *jobEntry {
 	e := &jobEntry{job: Job{BaseName: pair.Key, Pos: pair.KeyPos, NodeTotal: 1}}
 	before := len(c.diags)
 	c.jobItself(p, pair, e)
-	if wrong(c.diags[before:]) {
+	if len(c.diags) > before {
 		return nil
 	}
+	c.processable(p, pair, e)
+	c.inheritable(p, n, e)
+	e.job.Script = c.script(p, n, "script")
+	c.jobNeeds(p, n, e)
+	if v := given(n, "coverage"); v != nil {
+		e.job.Coverage = c.coverage(p.child("coverage"), v)
+	}
+	if v := given(n, "parallel"); v != nil {
+		e.parallel = c.parallel(p.child("parallel"), v)
+	}
+	c.allowFailure(p, n, e)
+	c.jobLife(p, n, e)
+	e.complete(n, defaults)
+	return e
+}
+
+// processable reads what jobs and trigger jobs have in common.
+func (c *checker) processable(p *place, pair tree.Pair, e *jobEntry) {
+	n := pair.Value
 	c.jobStage(p, n, e)
 	e.only = c.policy(p.child("only"), given(n, "only"), true)
 	e.except = c.policy(p.child("except"), given(n, "except"), false)
@@ -80,37 +87,44 @@ func (c *checker) job(p *place, pair tree.Pair, defaults *jobEntry) *jobEntry {
 	if v := given(n, "variables"); v != nil {
 		e.variables = memo(c, "variables", v, func() []Variable { return c.variables(p.child("variables"), v, jobVariables) })
 	}
-	c.inheritable(p, n, e)
-	e.job.Script = c.script(p, n, "script")
-	c.jobNeeds(p, n, e)
-	if v := given(n, "coverage"); v != nil {
-		e.job.Coverage = c.coverage(p.child("coverage"), v)
+	c.inherit(p.child("inherit"), given(n, "inherit"), e)
+	e.job.ResourceGroup = textOf(given(n, "resource_group"))
+	if v := given(n, "environment"); v != nil {
+		e.job.Environment = memo(c, "environment", v, func() *Environment { return c.environment(p.child("environment"), v) })
+		e.environmentPos = v.Pos
 	}
-	if v := given(n, "parallel"); v != nil {
-		e.parallel = c.parallel(p.child("parallel"), v)
-	}
-	c.allowFailure(p, n, e)
-	e.complete(n, defaults)
-	return e
 }
 
-// wrong reports whether GitLab would find an error among diags.
-func wrong(diags Diagnostics) bool {
-	return slices.ContainsFunc(diags, func(d Diagnostic) bool { return d.Code != CodeUnsupported })
+// jobLife reads what only matters once the job runs.
+func (c *checker) jobLife(p *place, n *tree.Node, e *jobEntry) {
+	job := &e.job
+	if v := given(n, "release"); v != nil {
+		job.Release = memo(c, "release", v, func() *Release { return c.release(p.child("release"), v) })
+	}
+	if v := given(n, "secrets"); v != nil {
+		job.Secrets = memo(c, "secrets", v, func() []Secret { return c.secrets(p.child("secrets"), v) })
+	}
+	if v := given(n, "dast_configuration"); v != nil {
+		job.DAST = c.dast(p.child("dast_configuration"), v)
+	}
+	if v := given(n, "run"); v != nil {
+		job.Run = memo(c, "run", v, func() string { return c.runSteps(p.child("run"), v) })
+	}
+	if v := given(n, "inputs"); v != nil {
+		job.Inputs = memo(c, "inputs", v, func() []JobInput { return c.jobInputs(p.child("inputs"), v) })
+	}
 }
 
 // jobItself makes the checks of the job's own node, which hide those below it.
 func (c *checker) jobItself(p *place, pair tree.Pair, e *jobEntry) {
 	n := pair.Value
-	if utf8.RuneCountInString(pair.Key) > maxName {
-		c.fail(p, pair.KeyPos, "name", tooLongName)
-	}
-	for _, other := range []string{"run", "trigger"} {
-		if n.Get("script") != nil && n.Get(other) != nil {
-			c.fail(p, keyPos(n, other), config, "these keys cannot be used together: script, "+other)
-		}
-	}
-	c.processable(p, n)
+	c.jobName(p, pair)
+	c.exclusive(p, n, "script", "run")
+	c.exclusive(p, n, "script", "trigger")
+	c.exclusive(p, n, "run", "trigger")
+	c.exclusive(p, n, "run", "before_script")
+	c.exclusive(p, n, "run", "after_script")
+	c.processableItself(p, n)
 	c.keys(p, n, jobKeys)
 	if n.Get("run") == nil && empty(n.Get("script")) {
 		c.fail(p, keyPos(n, "script"), "script", "can't be blank")
@@ -126,6 +140,13 @@ func (c *checker) jobItself(p *place, pair tree.Pair, e *jobEntry) {
 	if v := given(n, "allow_failure"); v != nil && v.Kind != tree.Bool && v.Kind != tree.Map {
 		c.fail(p, v.Pos, "allow_failure", "should be a hash or a boolean value")
 	}
+	e.job.ManualConfirmation = c.text(p, given(n, "manual_confirmation"), "manual_confirmation")
+	c.pages(p, n, e)
+	c.startIn(p, n, e)
+}
+
+// startIn reads start_in, which goes with delayed and with nothing else.
+func (c *checker) startIn(p *place, n *tree.Node, e *jobEntry) {
 	start := given(n, "start_in")
 	switch {
 	case e.job.When == "delayed" && start == nil:
@@ -137,8 +158,25 @@ func (c *checker) jobItself(p *place, pair tree.Pair, e *jobEntry) {
 	}
 }
 
-// processable makes the checks that jobs and trigger jobs share.
-func (c *checker) processable(p *place, n *tree.Node) {
+func (c *checker) jobName(p *place, pair tree.Pair) {
+	switch {
+	case strings.TrimSpace(pair.Key) == "":
+		c.fail(p, pair.KeyPos, "name", "can't be blank")
+	case utf8.RuneCountInString(pair.Key) > maxName:
+		c.fail(p, pair.KeyPos, "name", tooLongName)
+	}
+}
+
+// exclusive refuses two keys that exclude each other.
+func (c *checker) exclusive(p *place, n *tree.Node, one, other string) {
+	if n.Get(one) != nil && n.Get(other) != nil {
+		c.fail(p, keyPos(n, other), config, "these keys cannot be used together: "+one+", "+other)
+	}
+}
+
+// processableItself makes the checks of the node itself that jobs and trigger
+// jobs share.
+func (c *checker) processableItself(p *place, n *tree.Node) {
 	if rules := given(n, "rules"); rules != nil {
 		var barred []string
 		for _, pair := range n.Pairs {
@@ -154,30 +192,7 @@ func (c *checker) processable(p *place, n *tree.Node) {
 		}
 	}
 	c.listOrText(p, given(n, "extends"), "extends")
-}
-
-// bridge refuses a trigger job, in GitLab's words as far as it would.
-func (c *checker) bridge(p *place, pair tree.Pair) {
-	n := pair.Value
-	before := len(c.diags)
-	c.processable(p, n)
-	c.keys(p, n, bridgeKeys)
-	if len(c.diags) > before {
-		return
-	}
-	needs := given(n, "needs")
-	items := []*tree.Node{needs}
-	if needs != nil && needs.Kind == tree.Seq {
-		items = needs.Items
-	}
-	for _, item := range items {
-		if given(item, "pipeline") != nil {
-			c.refuse(keyPos(item, "pipeline"), "needs:pipeline")
-			return
-		}
-	}
-	d := c.fail(p, pair.KeyPos, config, "should contain either a trigger or a needs:pipeline")
-	d.Hint = "a job needs a script"
+	c.resourceGroup(p, given(n, "resource_group"))
 }
 
 func (c *checker) jobStage(p *place, n *tree.Node, e *jobEntry) {
@@ -227,4 +242,4 @@ func (c *checker) allowFailure(p *place, n *tree.Node, e *jobEntry) {
 	}
 }
 
-var exitCodeKeys = &keyset{known: []string{"exit_codes"}}
+var exitCodeKeys = &keyset{[]string{"exit_codes"}}

@@ -15,6 +15,7 @@ type policy struct {
 	variables []*expr.Expr
 	hasVars   bool
 	changes   *patterns
+	cluster   bool // asks for a cluster, and there never is one
 }
 
 // A refPattern is one element of refs: a keyword, a name, or an expression.
@@ -31,10 +32,7 @@ func branchesAndTags() *policy {
 
 const notRefs = "should be an array of strings or regular expressions using re2 syntax"
 
-var policyKeys = map[bool]*keyset{
-	true:  {prefix: "only:", known: []string{"refs", "variables", "changes"}, later: []string{"kubernetes"}},
-	false: {prefix: "except:", known: []string{"refs", "variables", "changes"}, later: []string{"kubernetes"}},
-}
+var policyKeys = &keyset{[]string{"refs", "variables", "changes", "kubernetes"}}
 
 // policy reads only (or except); nil gives nil.
 func (c *checker) policy(p *place, n *tree.Node, only bool) *policy {
@@ -49,7 +47,7 @@ func (c *checker) policy(p *place, n *tree.Node, only bool) *policy {
 		if len(n.Pairs) == 0 {
 			c.fail(p, n.Pos, config, "can't be blank")
 		}
-		if c.keys(p, n, policyKeys[only]) {
+		if c.keys(p, n, policyKeys) {
 			c.policyMap(p, n, out)
 		}
 	default:
@@ -76,7 +74,12 @@ func (c *checker) policyMap(p *place, n *tree.Node, out *policy) {
 		}
 	}
 	if v := given(n, "changes"); v != nil {
-		out.changes = newPatterns(c.list(p, v, "changes"))
+		out.changes = c.globs(p, v, "changes")
+	}
+	if v := given(n, "kubernetes"); v != nil {
+		if out.cluster = true; v.Text != "active" {
+			c.fail(p, v.Pos, "kubernetes", "unknown value: "+inlineText(v)).Hint = didYouMean(v.Text, []string{"active"})
+		}
 	}
 }
 

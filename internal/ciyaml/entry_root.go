@@ -23,6 +23,9 @@ type rootEntries struct {
 	variables   []Variable
 	rules       []rule
 	workflowPos tree.Pos
+	name        string // workflow:name
+	namePos     tree.Pos
+	autoCancel  AutoCancel
 	jobs        []*jobEntry
 }
 
@@ -83,8 +86,7 @@ func (c *checker) root(root *tree.Node) *rootEntries {
 		out.stages = c.stages(&place{nil, "stages"}, n)
 	}
 	if workflow != nil {
-		out.rules = c.workflowEntry(&place{nil, "workflow"}, workflow)
-		out.workflowPos = keyPos(workflow, "rules")
+		c.workflowEntry(&place{nil, "workflow"}, workflow, out)
 	}
 	out.jobs = c.jobs(root, defaults)
 	return out
@@ -109,30 +111,6 @@ func (c *checker) stages(p *place, n *tree.Node) []string {
 		}
 	}
 	return append(out, ".post")
-}
-
-var workflowKeys = &keyset{prefix: "workflow:", known: []string{"rules"}, later: []string{"name", "auto_cancel"}}
-
-// workflowEntry reads workflow; nil rules let every pipeline pass.
-func (c *checker) workflowEntry(p *place, n *tree.Node) []rule {
-	if !c.isMap(p, n) || !c.keys(p, n, workflowKeys) {
-		return nil
-	}
-	rules := given(n, "rules")
-	if rules == nil {
-		return nil
-	}
-	p = p.child("rules")
-	items, bad := flatten(rules, isHash)
-	if bad != nil {
-		c.fail(p, bad.Pos, config, "should be an array containing hashes and arrays of hashes")
-		return nil
-	}
-	out := make([]rule, 0, len(items))
-	for _, item := range items {
-		out = append(out, c.rule(p.child("rule"), item, workflowRule))
-	}
-	return out
 }
 
 // jobs reads every root key that is a job. A key that is none hides the errors
@@ -182,7 +160,7 @@ func (c *checker) inOrder(root *tree.Node, visible, bridges, hidden []tree.Pair,
 		case next(&visible, p.Key):
 			out = append(out, c.job(jobs.child(p.Key), p, defaults))
 		case next(&bridges, p.Key):
-			c.bridge(jobs.child(p.Key), p)
+			out = append(out, c.bridge(jobs.child(p.Key), p))
 		case next(&hidden, p.Key) && empty(p.Value):
 			c.fail(jobs.child(p.Key), p.KeyPos, config, "can't be blank")
 		}

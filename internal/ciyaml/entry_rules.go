@@ -2,8 +2,10 @@ package ciyaml
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/expand"
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/expr"
@@ -22,17 +24,37 @@ type rule struct {
 	allowFailure *bool
 	interrupt    *bool
 	variables    varSet
+	needs        []needEntry // replace those of the job
+	hasNeeds     bool
+	autoCancel   AutoCancel // of the pipeline, in workflow rules
 }
 
-// patterns is a list of globs; expanding is off when none has a variable.
+// patterns is a list of globs, or one regular expression; expanding is off when
+// none has a variable. What they are compared with can be named, too.
 type patterns struct {
-	globs     []string
-	variables bool
+	pos          tree.Pos
+	globs        []string
+	re           *regexp.Regexp
+	variables    bool   // in globs
+	compareTo    string // of changes: what to compare with, "" for the event's own
+	project, ref string // of exists: where to look, "" for the pipeline's own
 }
 
 func newPatterns(globs []string) *patterns {
 	named := slices.ContainsFunc(globs, func(g string) bool { return len(expand.Names(g)) > 0 })
-	return &patterns{globs, named}
+	return &patterns{globs: globs, variables: named}
+}
+
+// names lists the variables that the clause reads.
+func (p *patterns) names() []string {
+	if p == nil {
+		return nil
+	}
+	var out []string
+	for _, text := range append([]string{p.compareTo, p.project, p.ref}, p.globs...) {
+		out = append(out, expand.Names(text)...)
+	}
+	return out
 }
 
 // ruleKind is whose rules are read.
@@ -43,11 +65,7 @@ type ruleKind struct {
 }
 
 var jobRule = ruleKind{
-	keys: &keyset{
-		prefix: "rules:",
-		known:  []string{"if", "changes", "exists", "when", "start_in", "allow_failure", "variables", "interruptible"},
-		later:  []string{"needs"},
-	},
+	keys: &keyset{[]string{"if", "changes", "exists", "when", "start_in", "allow_failure", "variables", "needs", "interruptible"}},
 	when: []string{"on_success", "on_failure", "always", "never", "manual", "delayed"},
 	jobs: true,
 }
@@ -55,12 +73,9 @@ var jobRule = ruleKind{
 // workflowRule tolerates what means nothing to a whole pipeline, as GitLab
 // does.
 var workflowRule = ruleKind{
-	keys: &keyset{
-		prefix: "workflow:rules:",
-		known: []string{
-			"if", "changes", "exists", "when", "variables", "start_in", "allow_failure", "needs", "interruptible",
-		},
-		later: []string{"auto_cancel"},
+	keys: &keyset{[]string{
+		"if", "changes", "exists", "when", "variables", "auto_cancel", "start_in", "allow_failure", "needs", "interruptible",
+	},
 	},
 	when: []string{"always", "never"},
 }
@@ -95,7 +110,7 @@ func (c *checker) rule(p *place, n *tree.Node, kind ruleKind) rule {
 	if kind.jobs {
 		c.ruleForJobs(p, n, &out)
 	}
-	if wrong(c.diags[before:]) {
+	if len(c.diags) > before {
 		return out
 	}
 	if v := given(n, "changes"); v != nil {
@@ -106,6 +121,13 @@ func (c *checker) rule(p *place, n *tree.Node, kind ruleKind) rule {
 	}
 	if v := given(n, "variables"); v != nil {
 		out.variables = newVarSet(c.variables(p.child("variables"), v, ruleVariables))
+	}
+	if v := given(n, "needs"); v != nil && kind.jobs {
+		list := c.needs(p.child("needs"), v, []string{needBridge, needCross, needProject})
+		out.needs, out.hasNeeds = list.jobs, true
+	}
+	if v := given(n, "auto_cancel"); v != nil && !kind.jobs {
+		out.autoCancel = c.autoCancel(p.child("auto_cancel"), v)
 	}
 	return out
 }
@@ -150,33 +172,69 @@ func (c *checker) condition(p *place, n *tree.Node, attribute string) *expr.Expr
 const maxPatterns = 50
 
 var (
-	changesKeys = &keyset{prefix: "rules:changes:", known: []string{"paths"}, later: []string{"compare_to", "regexp"}}
-	existsKeys  = &keyset{prefix: "rules:exists:", known: []string{"paths"}, later: []string{"project", "ref", "regexp"}}
+	changesKeys = &keyset{[]string{"paths", "regexp", "compare_to"}}
+	existsKeys  = &keyset{[]string{"paths", "regexp", "project", "ref"}}
 )
 
 // patterns reads a list of globs, or a map with the list as paths.
 func (c *checker) patterns(p *place, n *tree.Node, keys *keyset) *patterns {
-	attribute, list := config, n
 	switch n.Kind {
 	case tree.Seq:
+		return c.globs(p, n, config)
 	case tree.Map:
-		attribute, list = "paths", given(n, "paths")
-		if !c.keys(p, n, keys) || given(n, "regexp") != nil {
-			return nil
-		}
-		if list == nil {
-			c.fail(p, n.Pos, config, "must use exactly one of these keys: paths, regexp")
-			return nil
-		}
 	default:
 		c.raw(n.Pos, strings.ToLower(p.String()+" should be an array or a hash"))
 		return nil
 	}
-	globs := c.list(p, list, attribute)
-	if len(globs) > maxPatterns {
-		c.fail(p, list.Pos, attribute, fmt.Sprintf("has too many entries (maximum %d)", maxPatterns))
+	if !c.keys(p, n, keys) {
+		return nil
 	}
-	return newPatterns(globs)
+	paths, pattern := given(n, "paths"), given(n, "regexp")
+	if (paths == nil) == (pattern == nil) {
+		c.fail(p, n.Pos, config, "must use exactly one of these keys: paths, regexp")
+		return nil
+	}
+	var out *patterns
+	if paths != nil {
+		out = c.globs(p, paths, "paths")
+	} else {
+		out = &patterns{pos: pattern.Pos, re: c.pathRegexp(p, pattern)}
+	}
+	out.pos = n.Pos
+	out.compareTo = c.text(p, given(n, "compare_to"), "compare_to")
+	out.project, out.ref = c.text(p, given(n, "project"), "project"), c.text(p, given(n, "ref"), "ref")
+	if out.ref != "" && out.project == "" {
+		c.fail(p, keyPos(n, "ref"), config, "missing required keys: project")
+	}
+	out.variables = len(out.names()) > 0
+	return out
+}
+
+// globs reads the list of a clause.
+func (c *checker) globs(p *place, n *tree.Node, attribute string) *patterns {
+	globs := c.list(p, n, attribute)
+	if len(globs) > maxPatterns {
+		c.fail(p, n.Pos, attribute, fmt.Sprintf("has too many entries (maximum %d)", maxPatterns))
+	}
+	out := newPatterns(globs)
+	out.pos = n.Pos
+	return out
+}
+
+// pathRegexp reads regexp: an expression, between slashes or not.
+func (c *checker) pathRegexp(p *place, n *tree.Node) *regexp.Regexp {
+	body, flags, slashed := patternLiteral(n.Text)
+	if !slashed {
+		body = n.Text
+	}
+	re, err := compileRegexp(body, flags)
+	switch {
+	case utf8.RuneCountInString(n.Text) > maxName:
+		c.fail(p, n.Pos, "regexp", tooLongName)
+	case n.Kind != tree.String || err != nil:
+		c.fail(p, n.Pos, "regexp", "must be a regular expression with re2 syntax")
+	}
+	return re
 }
 
 // inlineText is a scalar as GitLab's messages show it.

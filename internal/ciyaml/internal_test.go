@@ -13,7 +13,7 @@ func TestNearest(t *testing.T) {
 		want string
 	}{
 		{"scirpt", "script"}, {"Script", "script"}, {"scripts", "script"}, {"afterscript", "after_script"},
-		{"imgae", "image"}, {"foo", ""}, {"x", ""}, {"stage", "stage"}, {"release", ""},
+		{"imgae", "image"}, {"foo", ""}, {"x", ""}, {"stage", "stage"}, {"releases", "release"}, {"relic", ""},
 	}
 	for _, tt := range tests {
 		if got := nearest(tt.word, jobKeys.known); got != tt.want {

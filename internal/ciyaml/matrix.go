@@ -17,7 +17,7 @@ type parallel struct {
 	rows  [][]Variable // of a matrix, one of each instance; nil for a number
 }
 
-var parallelKeys = &keyset{prefix: "parallel:", known: []string{"matrix"}}
+var parallelKeys = &keyset{[]string{"matrix"}}
 
 // parallel reads parallel: a number or a matrix (contract 6.1).
 func (c *checker) parallel(p *place, n *tree.Node) *parallel {

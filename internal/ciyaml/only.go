@@ -9,7 +9,7 @@ import (
 // hold, and nothing that except says.
 func (r *run) admitted(spec *jobSpec) (bool, error) {
 	if only := spec.only; only != nil {
-		if !r.anyRef(only.refs) || only.hasVars && !r.anyCondition(only) {
+		if only.cluster || !r.anyRef(only.refs) || only.hasVars && !r.anyCondition(only) {
 			return false, nil
 		}
 		if only.changes != nil {

@@ -1,8 +1,13 @@
 package ciyaml
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
+	"github.com/lanyard-ci/lanyard/internal/ciyaml/expand"
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
 )
 
@@ -10,6 +15,9 @@ const (
 	errWorkflow = "The pipeline did not run. Review the workflow:rules configuration for the pipeline."
 	errEmpty    = "The resulting pipeline would have been empty. Review the rules configuration for the relevant jobs."
 )
+
+// ErrNoRef is what an Input says of a ref that a project does not have.
+var ErrNoRef = errors.New("no such ref")
 
 // Input is the event that a pipeline is to be made for. Pipeline reads it and
 // keeps nothing of it.
@@ -32,6 +40,15 @@ type Input struct {
 	// there is nothing to compare with, and nil means that, too. It is called
 	// at most once, and only if it is needed.
 	Modified func() (paths []string, known bool, err error)
+	// ModifiedSince lists the files that differ from a ref or commit, for
+	// changes:compare_to; the error is ErrNotExist when there is no such ref. nil
+	// means that nobody knows. It is called at most once for each ref.
+	ModifiedSince func(ref string) ([]string, error)
+	// ProjectPaths lists the files of another project, at a ref or, for "", at
+	// the head of its default branch, for exists:project. The error is
+	// ErrNotExist when there is no project that the pipeline's user may read, and
+	// ErrNoRef when it has no such ref. nil means that there is no other project.
+	ProjectPaths func(project, ref string) ([]string, error)
 }
 
 // Pipeline decides which jobs the event gets. The Plan is nil when the
@@ -45,10 +62,11 @@ func (c *Config) Pipeline(in Input) (*Plan, Diagnostics) {
 	r.scope = scope{config: c, in: r.in}
 	r.scope.fillSlots()
 	r.lookup = r.scope.value
+	plan := &Plan{AutoCancel: c.autoCancel, Warnings: c.warnings}
 	if c.workflow != nil {
 		rule, err := r.firstMatch(c.workflow)
 		if err != nil {
-			return nil, inputError(c.workflowPos, err)
+			return nil, ruleError(c.workflowPos, "workflow", err)
 		}
 		if r.scope.overrun {
 			return nil, overrun(c.workflowPos)
@@ -57,31 +75,35 @@ func (c *Config) Pipeline(in Input) (*Plan, Diagnostics) {
 			return nil, r.filtered(rule)
 		}
 		r.scope.workflow = &rule.variables
+		plan.AutoCancel.OnNewCommit = cmp.Or(rule.autoCancel.OnNewCommit, plan.AutoCancel.OnNewCommit)
+		plan.AutoCancel.OnJobFailure = cmp.Or(rule.autoCancel.OnJobFailure, plan.AutoCancel.OnJobFailure)
 	}
-	return r.plan()
+	if c.name != "" {
+		if plan.Name = strings.TrimSpace(expand.All(c.name, r.scope.expanded(0))); utf8.RuneCountInString(plan.Name) > maxName {
+			return nil, configError(c.namePos, "Failed to build pipeline metadata! Name "+tooLongName)
+		}
+		if r.scope.overrun {
+			return nil, overrun(c.namePos)
+		}
+	}
+	return r.plan(plan)
 }
 
 // A run is one call of Pipeline.
 type run struct {
-	config   *Config
-	in       *Input
-	scope    scope
-	lookup   func(name string) (string, bool) // scope.value, made once
-	clauses  map[*patterns]bool
-	modified struct {
-		paths        []string
-		known, asked bool
-	}
-	files struct {
-		paths []string
-		asked bool
-	}
+	config  *Config
+	in      *Input
+	scope   scope
+	lookup  func(name string) (string, bool) // scope.value, made once
+	clauses map[*patterns]bool
+	files   map[string]fileList // that clauses asked for
 }
 
 // chosen is a job that is in the pipeline.
 type chosen struct {
-	spec *jobSpec
-	rule *rule // that let it in; nil without rules
+	spec  *jobSpec
+	rule  *rule  // that let it in; nil without rules
+	links *links // its needs, which the rule may have replaced
 }
 
 // filtered says why workflow rules want no pipeline.
@@ -93,17 +115,14 @@ func (r *run) filtered(rule *rule) Diagnostics {
 	return Diagnostics{d}
 }
 
-func (r *run) plan() (*Plan, Diagnostics) {
+func (r *run) plan(plan *Plan) (*Plan, Diagnostics) {
 	c := r.config
 	jobs, in, err := r.choose()
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{
-		Jobs:      make([]Job, 0, len(jobs)),
-		Variables: overlay(c.root.list, r.scope.workflow),
-		Warnings:  c.warnings,
-	}
+	plan.Jobs = make([]Job, 0, len(jobs))
+	plan.Variables = overlay(c.root.list, r.scope.workflow)
 	circles := r.scope.linked() || r.scope.workflow.refers()
 	var diags Diagnostics
 	stage, usual := -1, false
@@ -112,7 +131,7 @@ func (r *run) plan() (*Plan, Diagnostics) {
 		if r.scope.overrun {
 			return nil, overrun(job.Pos)
 		}
-		diags = r.checkNeeds(diags, chosen.spec, &job, in)
+		diags = r.checkNeeds(diags, chosen, &job, in)
 		if circles || chosen.spec.mayCircle || r.scope.rule.refers() {
 			diags = r.checkVariables(diags, chosen)
 		}
@@ -133,11 +152,14 @@ func (r *run) plan() (*Plan, Diagnostics) {
 }
 
 // choose evaluates rules, or only and except, of every job. The second result
-// says of each job whether it is in.
+// says of each job whether it is in. All rules that cannot be evaluated are
+// reported, before anything else is.
 func (r *run) choose() ([]chosen, []bool, Diagnostics) {
 	c := r.config
 	out := make([]chosen, 0, len(c.jobs))
 	in := make([]bool, len(c.jobs))
+	var diags Diagnostics
+	changed := false // needs are not those that were checked for circles
 	for _, i := range c.order {
 		spec := &c.jobs[i]
 		r.scope.job = spec
@@ -149,17 +171,38 @@ func (r *run) choose() ([]chosen, []bool, Diagnostics) {
 		} else {
 			in[i], err = r.admitted(spec)
 		}
-		if err != nil {
-			return nil, nil, inputError(spec.job.Pos, err)
-		}
 		if r.scope.overrun {
 			return nil, nil, overrun(spec.job.Pos)
 		}
-		if in[i] {
-			out = append(out, chosen{spec, rule})
+		if err != nil {
+			diags = append(diags, ruleError(spec.job.Pos, spec.job.Name, err)...)
+			if diags[len(diags)-1].Code == CodeInternal {
+				return nil, nil, diags[len(diags)-1:]
+			}
+			continue
 		}
+		if !in[i] {
+			continue
+		}
+		one := chosen{spec, rule, &spec.links}
+		if linked := spec.ruleLinks[rule]; linked != nil {
+			one.links, changed = linked, true
+		}
+		out = append(out, one)
 	}
-	return out, in, nil
+	if diags == nil && changed {
+		diags = r.circle(out)
+	}
+	return out, in, diags
+}
+
+// circle looks for needs in a circle among the jobs that are in.
+func (r *run) circle(jobs []chosen) Diagnostics {
+	needs := make(map[string]*links, len(jobs))
+	for _, chosen := range jobs {
+		needs[chosen.spec.job.Name] = chosen.links
+	}
+	return r.config.circle(func(i int) *links { return needs[r.config.jobs[i].job.Name] })
 }
 
 // job completes a job with what its rule, the workflow rule and variables in
@@ -171,14 +214,34 @@ func (r *run) job(chosen chosen, root []Variable) Job {
 		r.scope.rule = &rule.variables
 		applyRule(&job, rule)
 	}
+	if chosen.links != &chosen.spec.links {
+		job.Needs = chosen.links.needs
+		job.DAG = job.DAG || len(job.Needs) > 0
+	}
 	if len(r.scope.workflow.variables()) > 0 {
-		job.Variables = overlay(root, &chosen.spec.own)
+		job.Variables = overlay(chosen.spec.entry.inherited(root), &chosen.spec.own)
 	}
 	job.Variables = overlay(job.Variables, r.scope.rule)
 	if chosen.spec.tagged {
 		job.Tags = r.scope.expandAll(job.Tags)
 	}
+	if chosen.spec.placed {
+		r.place(&job)
+	}
 	return job
+}
+
+// place replaces the variables in where the job deploys to.
+func (r *run) place(job *Job) {
+	job.ResourceGroup = expand.All(job.ResourceGroup, r.scope.expanded(0))
+	if job.Environment == nil {
+		return
+	}
+	environment := *job.Environment
+	environment.Name = r.scope.environmentName()
+	environment.AutoStopIn = expand.All(environment.AutoStopIn, r.scope.expanded(0))
+	environment.Tier = expand.All(environment.Tier, r.scope.expanded(0))
+	job.Environment = &environment
 }
 
 func applyRule(job *Job, rule *rule) {
@@ -194,27 +257,27 @@ func applyRule(job *Job, rule *rule) {
 }
 
 // checkNeeds drops optional needs of jobs that are not in, and reports others.
-func (r *run) checkNeeds(diags Diagnostics, spec *jobSpec, job *Job, in []bool) Diagnostics {
+func (r *run) checkNeeds(diags Diagnostics, chosen chosen, job *Job, in []bool) Diagnostics {
 	absent := 0
-	for k, at := range spec.needs {
+	for k, at := range chosen.links.jobs {
 		if at >= 0 && in[at] {
 			continue
 		}
 		absent++
 		if need := job.Needs[k]; !need.Optional {
-			diags = append(diags, Diagnostic{Pos: spec.needPos[k], Code: CodeConfig, Message: fmt.Sprintf(
+			diags = append(diags, Diagnostic{Pos: chosen.links.pos[k], Code: CodeConfig, Message: fmt.Sprintf(
 				"'%s' job needs '%s' job, but '%s' does not exist in the pipeline. This might be because of the only, except, or rules keywords. "+
 					"To need a job that sometimes does not exist in the pipeline, use needs:optional.", job.Name, need.Job, need.Job)})
 		}
 	}
 	if len(job.Needs) > maxNeeds {
-		diags = append(diags, Diagnostic{Pos: spec.needPos[maxNeeds], Code: CodeConfig, Message: fmt.Sprintf(
+		diags = append(diags, Diagnostic{Pos: chosen.links.pos[maxNeeds], Code: CodeConfig, Message: fmt.Sprintf(
 			"%s: one job can only need %d others, but you have listed %d. See needs keyword documentation for more details",
 			job.Name, maxNeeds, len(job.Needs))})
 	}
 	if absent > 0 {
 		needs := make([]Need, 0, len(job.Needs)-absent)
-		for k, at := range spec.needs {
+		for k, at := range chosen.links.jobs {
 			if at >= 0 && in[at] {
 				needs = append(needs, job.Needs[k])
 			}
@@ -239,7 +302,12 @@ func overrun(pos tree.Pos) Diagnostics {
 	return configError(pos, "The variables in tags and patterns are too big")
 }
 
-// inputError reports a failure of the Input's functions.
-func inputError(pos tree.Pos, err error) Diagnostics {
+// ruleError reports why the rules of a job, or of workflow, cannot be evaluated:
+// a clause names what is not there, or one of the Input's functions failed.
+func ruleError(pos tree.Pos, name string, err error) Diagnostics {
+	var clause *clauseError
+	if errors.As(err, &clause) {
+		return configError(pos, fmt.Sprintf("Failed to parse rule for %s: %s", name, clause.message))
+	}
 	return Diagnostics{{Pos: pos, Code: CodeInternal, Message: err.Error()}}
 }

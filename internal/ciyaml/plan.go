@@ -13,10 +13,19 @@ type Variable struct {
 // Plan is a pipeline to be created. Its slices, and everything in its jobs,
 // may be shared with the Config and with other plans: they must not be changed.
 type Plan struct {
-	Stages    []string // those that have jobs, in order
-	Jobs      []Job    // by stage, then in the order of the file
-	Variables []Variable
-	Warnings  Diagnostics
+	Name       string   // workflow:name, expanded and without blanks around; "" without
+	Stages     []string // those that have jobs, in order
+	Jobs       []Job    // by stage, then in the order of the file
+	Variables  []Variable
+	AutoCancel AutoCancel
+	Warnings   Diagnostics
+}
+
+// AutoCancel is workflow:auto_cancel, with what the matched workflow rule says
+// of it. "" is the default of each: conservative and none.
+type AutoCancel struct {
+	OnNewCommit  string // conservative, interruptible, none
+	OnJobFailure string // none, all
 }
 
 // Job is one job of a pipeline, every keyword resolved (contract, appendix A).
@@ -38,6 +47,7 @@ type Job struct {
 
 	DAG          bool // has needs: waits for those instead of for the stages before
 	Needs        []Need
+	CrossNeeds   []CrossNeed
 	Dependencies []string // nil: as the stages or needs give; empty: none
 
 	Image     *Image
@@ -53,6 +63,23 @@ type Job struct {
 	Interruptible bool
 
 	NodeIndex, NodeTotal int // of parallel, from 1; 0 and 1 without
+
+	Environment        *Environment
+	ResourceGroup      string   // expanded; jobs of the same one run one at a time
+	ManualConfirmation string   // the question before a manual job is played
+	PreGetSources      []string // script that runs before the sources are fetched
+	IDTokens           []IDToken
+	Release            *Release
+	Pages              *Pages
+
+	Secrets  []Secret
+	Identity string // google_cloud
+	DAST     *DAST
+	Inputs   []JobInput
+	Run      string // the steps of run, as JSON; such a job has no script
+
+	Trigger  *Trigger // a trigger job has no script
+	MirrorOf string   // full path of the project whose latest pipeline's status the job takes
 }
 
 // Need is a job that must have ended well before this one starts.
@@ -63,11 +90,13 @@ type Need struct {
 }
 
 // Image is a container image, of a job or of a service. Its texts are expanded
-// by the runner.
+// by the runner. Platform and User are those of docker, KubernetesUser is that
+// of kubernetes.
 type Image struct {
 	Name, Alias                     string
 	Entrypoint, Command, PullPolicy []string
 	Variables                       []Variable
+	Platform, User, KubernetesUser  string
 }
 
 // Artifacts says which files of a job are kept.
@@ -90,11 +119,13 @@ type Report struct {
 }
 
 // Cache is a set of files kept between jobs. KeyFiles, if any, make the key: a
-// digest of their content at the commit after KeyPrefix and "-", or "default"
-// when none of them exists.
+// digest of their content at the commit (or, with KeyCommits, of the commits
+// that changed them last) after KeyPrefix and "-", or "default" when none of
+// them exists.
 type Cache struct {
 	Key                 string
 	KeyFiles            []string
+	KeyCommits          bool
 	KeyPrefix           string
 	Untracked           bool
 	Policy              string // pull-push, pull, push, or a variable that the runner expands

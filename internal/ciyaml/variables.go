@@ -20,6 +20,7 @@ type scope struct {
 	rule     *varSet
 	spent    int  // on values put into texts so far
 	overrun  bool // that was too much
+	naming   bool // the name of the environment is being made
 }
 
 // A slot says where in the input a variable is, counted from 1; 0 is nowhere.
@@ -63,16 +64,34 @@ func (s *scope) within(name string, override, predefined *Variable) *Variable {
 			return v
 		}
 	}
-	if v := s.workflow.find(name); v != nil {
-		return v
+	if s.job == nil || s.job.entry.rootVariables.has(name) {
+		if v := s.workflow.find(name); v != nil {
+			return v
+		}
+		if v := s.config.root.find(name); v != nil {
+			return v
+		}
 	}
-	if v := s.config.root.find(name); v != nil {
-		return v
+	if predefined != nil || s.job == nil {
+		return predefined
 	}
-	if predefined == nil && s.job != nil {
-		return last(s.job.builtin, name)
+	if name == "CI_ENVIRONMENT_NAME" && s.job.placed && s.job.job.Environment != nil {
+		return &Variable{Key: name, Value: s.environmentName(), Raw: true}
 	}
-	return predefined
+	return last(s.job.builtin, name)
+}
+
+// environmentName is the name of the job's environment with its variables
+// replaced. One that names itself ends there.
+func (s *scope) environmentName() string {
+	name := s.job.job.Environment.Name
+	if s.naming {
+		return ""
+	}
+	s.naming = true
+	name = expand.All(name, s.expanded(0))
+	s.naming = false
+	return name
 }
 
 func at(list []Variable, i int) *Variable {

@@ -2,13 +2,10 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/ciyaml"
-	"github.com/lanyard-ci/lanyard/internal/git"
 )
 
 // A compiledPlan is what a configuration comes to for one pipeline.
@@ -35,6 +32,7 @@ func (e *Engine) compile(ctx context.Context, d *pipelineDraft) error {
 	if len(plan.Jobs) > e.limits.JobsPerPipeline {
 		return e.tooManyJobs()
 	}
+	d.pipeline.Name = plan.Name
 	d.plan, err = e.mapPlan(ctx, d, loaded, plan)
 	return err
 }
@@ -81,20 +79,13 @@ func (e *Engine) compileInput(ctx context.Context, d *pipelineDraft, early []ciy
 		Overrides:  appendYAML(overrides, d.variables),
 		Paths:      func() ([]string, error) { return e.paths(ctx, d.Project.ID, d.ref.SHA) },
 		Modified:   func() ([]string, bool, error) { return e.modified(ctx, d) },
+		ModifiedSince: func(ref string) ([]string, error) {
+			return e.modifiedSince(ctx, d, ref)
+		},
+		ProjectPaths: func(project, ref string) ([]string, error) {
+			return e.projectPaths(ctx, d, project, ref)
+		},
 	}
-}
-
-// modified lists the files that a push of a branch changed. Other events have
-// nothing to compare with, nor has a push over a commit that is gone.
-func (e *Engine) modified(ctx context.Context, d *pipelineDraft) ([]string, bool, error) {
-	if d.Source != ci.SourcePush || d.ref.Tag() || strings.Trim(d.Before, "0") == "" {
-		return nil, false, nil
-	}
-	paths, err := e.git.DiffPaths(ctx, int64(d.Project.ID), d.Before, d.ref.SHA)
-	if errors.Is(err, git.ErrNotExist) {
-		return nil, false, nil
-	}
-	return paths, true, err
 }
 
 // triggerShort is the part of the trigger token that everybody may see.

@@ -18,6 +18,9 @@ func (e *Engine) mapPlan(ctx context.Context, d *pipelineDraft, from *loadedConf
 	out := &compiledPlan{jobs: make([]ci.Job, len(plan.Jobs)), specs: make([]storedSpec, 0, len(plan.Jobs))}
 	seen := make(map[string]bool, len(plan.Jobs))
 	for i := range plan.Jobs {
+		if err := notYet(&plan.Jobs[i]); err != nil {
+			return nil, err
+		}
 		job := &out.jobs[i]
 		spec, err := e.specOfJob(ctx, d, from, &plan.Jobs[i])
 		if err != nil {
@@ -28,6 +31,7 @@ func (e *Engine) mapPlan(ctx context.Context, d *pipelineDraft, from *loadedConf
 			out.specs = append(out.specs, spec)
 		}
 		*job = jobOf(&plan.Jobs[i])
+		job.Plan.CancelOnFailure = plan.AutoCancel.OnJobFailure == "all"
 		job.SpecDigest = spec.Digest
 		job.ProjectID, job.Protected, job.UserID = d.Project.ID, d.protected, d.Actor.User.ID
 		job.CreatedAt = d.pipeline.CreatedAt
@@ -36,6 +40,27 @@ func (e *Engine) mapPlan(ctx context.Context, d *pipelineDraft, from *loadedConf
 		}
 	}
 	return out, nil
+}
+
+// notYet refuses a job that needs another pipeline: without it, it would run the
+// wrong thing.
+func notYet(job *ciyaml.Job) error {
+	keyword := ""
+	switch {
+	case job.Trigger != nil:
+		keyword = "trigger"
+	case job.MirrorOf != "":
+		keyword = "needs:pipeline"
+	case len(job.CrossNeeds) > 0 && job.CrossNeeds[0].Project != "":
+		keyword = "needs:project"
+	case len(job.CrossNeeds) > 0:
+		keyword = "needs:pipeline:job"
+	default:
+		return nil
+	}
+	return refusalOf(ciyaml.Diagnostic{
+		Pos: job.Pos, Code: ciyaml.CodeUnsupported, Message: fmt.Sprintf("keyword %q of job %s is not supported yet", keyword, job.Name),
+	})
 }
 
 // jobOf maps what the state machine and the queue need.
@@ -48,6 +73,12 @@ func jobOf(from *ciyaml.Job) ci.Job {
 			ExitCodes: from.AllowFailureExitCodes, RetryMax: from.Retry.Max, RetryCodes: from.Retry.ExitCodes,
 			Interruptible: from.Interruptible, NodeTotal: from.NodeTotal, NodeIndex: from.NodeIndex,
 		},
+	}
+	job.Plan.ResourceGroup, job.Plan.ManualConfirmation = from.ResourceGroup, from.ManualConfirmation
+	if to := from.Environment; to != nil {
+		job.Plan.Environment = &ci.Environment{
+			Name: to.Name, URL: to.URL, Action: to.Action, OnStop: to.OnStop, AutoStopIn: to.AutoStopIn, Tier: to.Tier,
+		}
 	}
 	if from.GroupName != from.Name {
 		job.Plan.Group = from.GroupName
@@ -82,7 +113,35 @@ func specOf(from *ciyaml.Job) ci.Spec {
 	if from.Artifacts != nil {
 		spec.Artifacts = artifactSpecs(*from.Artifacts)
 	}
+	addRareKeywords(&spec, from)
 	return spec
+}
+
+// addRareKeywords maps what few jobs have.
+func addRareKeywords(spec *ci.Spec, from *ciyaml.Job) {
+	spec.PreGetSources, spec.Run, spec.Identity = from.PreGetSources, from.Run, from.Identity
+	for _, token := range from.IDTokens {
+		spec.IDTokens = append(spec.IDTokens, ci.IDToken(token))
+	}
+	for _, secret := range from.Secrets {
+		spec.Secrets = append(spec.Secrets, ci.Secret(secret))
+	}
+	for _, input := range from.Inputs {
+		spec.Inputs = append(spec.Inputs, ci.JobInput(input))
+	}
+	if from.Pages != nil {
+		pages := ci.Pages(*from.Pages)
+		spec.Pages = &pages
+	}
+	if r := from.Release; r != nil {
+		spec.Release = &ci.Release{
+			TagName: r.TagName, TagMessage: r.TagMessage, Name: r.Name, Ref: r.Ref, Description: r.Description,
+			ReleasedAt: r.ReleasedAt, Milestones: r.Milestones,
+		}
+		for _, link := range r.Links {
+			spec.Release.Links = append(spec.Release.Links, ci.ReleaseLink(link))
+		}
+	}
 }
 
 func fromYAMLVariables(list []ciyaml.Variable) []ci.Variable {
@@ -97,6 +156,7 @@ func imageOf(from ciyaml.Image) ci.Image {
 	return ci.Image{
 		Name: from.Name, Alias: from.Alias, Entrypoint: from.Entrypoint, Command: from.Command,
 		PullPolicy: from.PullPolicy, Variables: fromYAMLVariables(from.Variables),
+		Platform: from.Platform, User: from.User, KubernetesUser: from.KubernetesUser,
 	}
 }
 

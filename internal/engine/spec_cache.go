@@ -92,7 +92,11 @@ func (e *Engine) cacheSpec(ctx context.Context, d *pipelineDraft, from ciyaml.Ca
 		Paths: from.Paths, FallbackKeys: slices.Clone(from.FallbackKeys),
 	}
 	if len(from.KeyFiles) > 0 {
-		key, err := e.filesKey(ctx, d, from.KeyFiles)
+		makeKey := e.filesKey
+		if from.KeyCommits {
+			makeKey = e.commitsKey
+		}
+		key, err := makeKey(ctx, d, from.KeyFiles)
 		if err != nil {
 			return ci.CacheSpec{}, err
 		}
@@ -131,6 +135,29 @@ func (e *Engine) filesKey(ctx context.Context, d *pipelineDraft, paths []string)
 		}
 		found = true
 		fmt.Fprintf(hash, "%s\x00%d\x00%s", name, len(data), data) // a hash never fails
+	}
+	if !found {
+		return "default", nil
+	}
+	return hex.EncodeToString(hash.Sum(nil)[:20]), nil
+}
+
+// commitsKey hashes the names of the commits that changed the files last; none of
+// them gives "default".
+func (e *Engine) commitsKey(ctx context.Context, d *pipelineDraft, paths []string) (string, error) {
+	hash, found := sha256.New(), false
+	for _, name := range paths {
+		if git.CheckPath(name) != nil {
+			continue // no file can be called that
+		}
+		commits, err := e.git.Log(ctx, int64(d.Project.ID), git.LogQuery{Rev: d.ref.SHA, Path: name, Limit: 1})
+		if err != nil {
+			return "", fmt.Errorf("find the last commit of %s for a cache key: %w", name, err)
+		}
+		for i := range commits {
+			found = true
+			fmt.Fprintf(hash, "%s\x00%s\x00", name, commits[i].SHA) // a hash never fails
+		}
 	}
 	if !found {
 		return "default", nil
