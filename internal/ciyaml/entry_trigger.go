@@ -144,6 +144,10 @@ func (c *checker) triggerIncludes(p *place, n *tree.Node) []TriggerInclude {
 	for _, item := range items {
 		switch item.Kind {
 		case tree.String:
+			if strings.HasPrefix(item.Text, "https://") || strings.HasPrefix(item.Text, "http://") {
+				out = append(out, TriggerInclude{Remote: item.Text})
+				continue
+			}
 			out = append(out, TriggerInclude{Local: item.Text})
 		case tree.Map:
 			out = append(out, c.triggerInclude(&place{p.parent, "include"}, item)...)
