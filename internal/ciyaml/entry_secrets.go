@@ -121,7 +121,24 @@ func (c *checker) secretSource(p *place, n *tree.Node, provider string) string {
 			}
 		}
 	}
-	return jsonText(n)
+	return jsonText(texts(n))
+}
+
+// texts is a map in which every scalar is a text, as the runner wants it.
+func texts(n *tree.Node) *tree.Node {
+	out := &tree.Node{Kind: tree.Map, Pos: n.Pos}
+	for _, pair := range n.Pairs {
+		switch value := pair.Value; {
+		case value.IsNull():
+			continue
+		case value.Kind == tree.Map:
+			pair.Value = texts(value)
+		default:
+			pair.Value = &tree.Node{Kind: tree.String, Pos: value.Pos, Text: value.Text}
+		}
+		out.Pairs = append(out.Pairs, pair)
+	}
+	return out
 }
 
 var engineKeys = &keyset{[]string{"name", "path"}}

@@ -42,8 +42,8 @@ func (e *Engine) mapPlan(ctx context.Context, d *pipelineDraft, from *loadedConf
 	return out, nil
 }
 
-// notYet refuses a job that needs another pipeline: without it, it would run the
-// wrong thing.
+// notYet refuses a job that needs another pipeline, or a store of secrets that is
+// not here: without, it would run the wrong thing.
 func notYet(job *ciyaml.Job) error {
 	keyword := ""
 	switch {
@@ -55,6 +55,8 @@ func notYet(job *ciyaml.Job) error {
 		keyword = "needs:project"
 	case len(job.CrossNeeds) > 0:
 		keyword = "needs:pipeline:job"
+	case slices.ContainsFunc(job.Secrets, func(s ciyaml.Secret) bool { return s.Provider == "gitlab_secrets_manager" }):
+		keyword = "secrets:gitlab_secrets_manager"
 	default:
 		return nil
 	}

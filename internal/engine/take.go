@@ -93,7 +93,9 @@ func supports(features map[string]bool, job ci.Job, spec ci.Spec) bool {
 	fallback := slices.ContainsFunc(spec.Cache, func(c ci.CacheSpec) bool { return len(c.FallbackKeys) > 0 })
 	return needs("upload_multiple_artifacts", reports) && needs("artifacts_exclude", exclude) &&
 		needs("fallback_cache_keys", fallback) &&
-		needs("return_exit_code", len(job.Plan.ExitCodes) > 0 || len(job.Plan.RetryCodes) > 0)
+		needs("return_exit_code", len(job.Plan.ExitCodes) > 0 || len(job.Plan.RetryCodes) > 0) &&
+		needs("multi_build_steps", spec.Release != nil) && needs("vault_secrets", len(spec.Secrets) > 0) &&
+		needs("native_steps_integration", spec.Run != "") && needs("job_inputs", len(spec.Inputs) > 0)
 }
 
 // changed finds a job among what was changed.

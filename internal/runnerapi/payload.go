@@ -22,10 +22,10 @@ type payload struct {
 	JobInfo       jobInfo      `json:"job_info"`
 	GitInfo       gitInfo      `json:"git_info"`
 	RunnerInfo    runnerInfo   `json:"runner_info"`
-	Inputs        []struct{}   `json:"inputs"`
+	Inputs        []input      `json:"inputs"`
 	Variables     []variable   `json:"variables"`
 	Steps         []step       `json:"steps"`
-	Hooks         []struct{}   `json:"hooks"`
+	Hooks         []hook       `json:"hooks"`
 	Image         *image       `json:"image"`
 	Services      []service    `json:"services"`
 	Artifacts     []artifact   `json:"artifacts"`
@@ -33,6 +33,9 @@ type payload struct {
 	Credentials   []struct{}   `json:"credentials"` // of registries: there is none here
 	Dependencies  []dependency `json:"dependencies"`
 	Features      features     `json:"features"`
+
+	Secrets map[string]map[string]any `json:"secrets,omitempty"`
+	Run     string                    `json:"run,omitempty"` // steps in place of a script: JSON in a string
 }
 
 // A jobInfo is for a runner's metrics and logs.
@@ -93,11 +96,11 @@ type step struct {
 }
 
 type image struct {
-	Name         string   `json:"name"`
-	Entrypoint   []string `json:"entrypoint"`
-	Ports        []int    `json:"ports"`
-	ExecutorOpts struct{} `json:"executor_opts"`
-	PullPolicy   []string `json:"pull_policy"`
+	Name         string       `json:"name"`
+	Entrypoint   []string     `json:"entrypoint"`
+	Ports        []int        `json:"ports"`
+	ExecutorOpts executorOpts `json:"executor_opts"`
+	PullPolicy   []string     `json:"pull_policy"`
 }
 
 type service struct {
@@ -107,7 +110,7 @@ type service struct {
 	Command      []string          `json:"command"`
 	Ports        []int             `json:"ports"`
 	Variables    []serviceVariable `json:"variables"`
-	ExecutorOpts struct{}          `json:"executor_opts"`
+	ExecutorOpts executorOpts      `json:"executor_opts"`
 	PullPolicy   []string          `json:"pull_policy"`
 }
 
@@ -169,11 +172,17 @@ func (a *API) payload(ctx context.Context, from *engine.Assignment) (*payload, e
 	p := &payload{
 		ID: from.Job.ID, Token: from.Token, AllowGitFetch: true, JobInfo: info, GitInfo: a.gitInfo(from),
 		RunnerInfo: runnerInfo{Timeout: from.Job.Timeout},
-		Inputs:     []struct{}{}, Hooks: []struct{}{}, Credentials: []struct{}{},
+		Inputs:     inputs(from.Spec), Hooks: hooks(from.Spec), Run: from.Spec.Run, Credentials: []struct{}{},
 		Variables: make([]variable, 0, len(from.Variables)),
-		Steps:     steps(from), Image: imageOf(from.Spec.Image), Services: []service{}, Artifacts: []artifact{}, Cache: []cache{},
+		Image:     imageOf(from.Spec.Image), Services: []service{}, Artifacts: []artifact{}, Cache: []cache{},
 		Dependencies: []dependency{},
 		Features:     features{TraceSections: true, TokenMaskPrefixes: tokenPrefixes, FailureReasons: ci.FailureReasons},
+	}
+	if p.Steps, err = steps(from); err != nil {
+		return nil, err
+	}
+	if p.Secrets, err = secrets(from); err != nil {
+		return nil, err
 	}
 	for _, v := range from.Variables {
 		p.Variables = append(p.Variables, variable{
@@ -269,30 +278,37 @@ func depth(from *engine.Assignment) int {
 }
 
 // steps are what the runner executes, each in a shell of its own.
-func steps(from *engine.Assignment) []step {
+func steps(from *engine.Assignment) ([]step, error) {
 	spec, timeout := from.Spec, from.Job.Timeout
-	list := []step{{
-		Name: "script", Script: slices.Concat([]string{}, spec.BeforeScript, spec.Script), Timeout: timeout, When: "on_success",
+	all := []step{{
+		Name: "script", Script: list(slices.Concat(spec.BeforeScript, spec.Script)), Timeout: timeout, When: "on_success",
 	}}
 	if len(spec.AfterScript) > 0 {
-		list = append(list, step{
+		all = append(all, step{
 			Name: "after_script", Script: spec.AfterScript, Timeout: timeout, When: "always", AllowFailure: true,
 		})
 	}
-	return list
+	if spec.Release != nil {
+		release, err := releaseStep(spec.Release, timeout)
+		if err != nil {
+			return nil, err
+		}
+		all = slices.Insert(all, 1, release)
+	}
+	return all, nil
 }
 
 func imageOf(from *ci.Image) *image {
 	if from == nil {
 		return nil
 	}
-	return &image{Name: from.Name, Entrypoint: from.Entrypoint, Ports: []int{}, PullPolicy: from.PullPolicy}
+	return &image{Name: from.Name, Entrypoint: from.Entrypoint, Ports: []int{}, PullPolicy: from.PullPolicy, ExecutorOpts: executorOptsOf(*from)}
 }
 
 func serviceOf(from ci.Image) service {
 	s := service{
 		Name: from.Name, Alias: orNull(from.Alias), Entrypoint: from.Entrypoint, Command: from.Command, Ports: []int{},
-		Variables: []serviceVariable{}, PullPolicy: from.PullPolicy,
+		Variables: []serviceVariable{}, PullPolicy: from.PullPolicy, ExecutorOpts: executorOptsOf(from),
 	}
 	for _, v := range from.Variables {
 		s.Variables = append(s.Variables, serviceVariable{Key: v.Key, Value: v.Value})
