@@ -34,6 +34,13 @@ var invariants = []struct{ words, query string }{
 	{"job %d belongs to project %d, its pipeline %d to another", `
 		select j.id, j.project_id, j.pipeline_id from jobs j join pipelines p on p.id = j.pipeline_id
 		where j.project_id <> p.project_id`},
+	{"variable %d belongs to project %d or group %d, which is not there", `
+		select v.id, coalesce(v.project_id, 0), coalesce(v.namespace_id, 0) from variables v
+		where (v.project_id is not null and not exists (select 1 from projects p where p.id = v.project_id))
+			or (v.namespace_id is not null and not exists (select 1 from namespaces n where n.id = v.namespace_id and n.kind = 'group'))`},
+	{"variable %d is hidden but not masked", `select id from variables where hidden and not masked`},
+	{"versions of variables: %d rows, and there has to be one", `
+		select n from (select count(*) as n from variables_version where id = 1) as versions where n <> 1`},
 	{"job %d of pipeline %d waits in a queue of another project", `
 		select j.id, j.pipeline_id from jobs j
 		where j.status = 'pending' and substr(j.queue, 1, length(cast(j.project_id as text)) + 1) <> cast(j.project_id as text) || ':'`},

@@ -81,6 +81,9 @@ var fields = map[string]string{
 	"artifacts.job_id, artifacts.type":    "type",
 	"protections.project_id, protections.tag, protections.pattern": "pattern",
 	"members.user_id, members.project_id, members.namespace_id":    "user_id",
+	"variables.project_id, variables.key, variables.scope":         "key",
+	"variables.namespace_id, variables.key, variables.scope":       "key",
+	"variables.key": "key",
 
 	"users_username":                         "username",
 	"users_email":                            "email",
@@ -95,6 +98,9 @@ var fields = map[string]string{
 	"artifacts_job_id_type_key":              "type",
 	"protections_project_id_tag_pattern_key": "pattern",
 	"members_pkey":                           "user_id",
+	"variables_project":                      "key",
+	"variables_namespace":                    "key",
+	"variables_instance":                     "key",
 }
 
 // taken turns a broken unique rule into *Taken and leaves every other error.

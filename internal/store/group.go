@@ -98,6 +98,9 @@ func (db *DB) UpdateGroup(ctx context.Context, g ci.Namespace) error {
 		if err != nil || old == g.FullPath {
 			return err
 		}
+		if err := tx.exec(newVariables); err != nil { // they name their group, and come from the groups above
+			return err
+		}
 		return moveBelow(tx, g.ID, old, g.FullPath)
 	})
 }

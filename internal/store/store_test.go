@@ -89,15 +89,16 @@ var wholeTables = []struct{ part, reason string }{
 	{"from trash order by", "the oldest rows of a short table"},
 }
 
-// smallIndexes hold only rows that are on their way: reading one as a whole is
+// smallIndexes hold only rows that are on their way, or the few variables of the
+// instance: reading one as a whole is
 // what they are for.
-var smallIndexes = []string{"pipelines_active", "jobs_held", "jobs_pending", "jobs_scheduled"}
+var smallIndexes = []string{"pipelines_active", "jobs_held", "jobs_pending", "jobs_scheduled", "variables_instance"}
 
 // tables are those that a plan may not read as a whole.
 var tables = []string{
 	"access_tokens", "artifacts", "idempotency", "jobs", "job_token_allowlist", "leases", "members", "namespaces", "pipelines",
 	"pipeline_variables", "project_iids", "project_running", "projects", "protections", "redirects", "refs", "runner_managers",
-	"runner_projects", "runners", "sessions", "sign_in_links", "specs", "trash", "triggers", "upstreams", "users",
+	"runner_projects", "runners", "sessions", "sign_in_links", "specs", "trash", "triggers", "upstreams", "users", "variables", "variables_version",
 }
 
 func checkPlan(t *testing.T, pool *sql.DB, query string) {

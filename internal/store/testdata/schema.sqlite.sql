@@ -303,3 +303,26 @@ CREATE TABLE users (
 );
 CREATE UNIQUE INDEX users_email on users (lower(email));
 CREATE UNIQUE INDEX users_username on users (lower(username));
+CREATE TABLE variables (
+	id           integer primary key autoincrement,
+	project_id   bigint references projects (id) on delete cascade,
+	namespace_id bigint references namespaces (id) on delete cascade,
+	key          text not null,
+	scope        text not null,
+	sealed       bytea not null,
+	file         boolean not null,
+	raw          boolean not null,
+	protected    boolean not null,
+	masked       boolean not null,
+	hidden       boolean not null,
+	description  text not null default '',
+	created_at   bigint not null,
+	check (project_id is null or namespace_id is null)
+);
+CREATE UNIQUE INDEX variables_instance on variables (key) where project_id is null and namespace_id is null;
+CREATE UNIQUE INDEX variables_namespace on variables (namespace_id, key, scope) where namespace_id is not null;
+CREATE UNIQUE INDEX variables_project on variables (project_id, key, scope) where project_id is not null;
+CREATE TABLE variables_version (
+	id      bigint primary key,
+	version bigint not null
+);
