@@ -8,6 +8,7 @@ need git git
 need curl curl
 need bash bash
 need chromium chromium
+need nginx nginx-light
 postgres=
 command -v initdb >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || postgres=postgresql
 if [ -n "$missing$postgres" ]; then

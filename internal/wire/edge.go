@@ -95,6 +95,7 @@ func (e *Edge) finish(out *response, r *http.Request, x *exchange) {
 		slog.Float64("dur_ms", float64(a.Duration.Microseconds())/1000),
 		slog.String("request_id", x.id),
 		slog.String("remote", addrText(x.client)),
+		slog.String("scheme", x.scheme()),
 	}
 	attrs = append(attrs, x.notes...)
 	if x.cause != nil {
@@ -130,6 +131,15 @@ func exchangeOf(ctx context.Context) *exchange {
 		return x
 	}
 	return &exchange{id: newID(), log: slog.Default(), now: time.Now, start: time.Now()}
+}
+
+// scheme is what the client spoke, for the log: behind a proxy that does not say so,
+// https is http.
+func (x *exchange) scheme() string {
+	if x.secure {
+		return "https"
+	}
+	return "http"
 }
 
 func (x *exchange) age() time.Duration { return x.now().Sub(x.start) }

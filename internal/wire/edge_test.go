@@ -98,7 +98,7 @@ func TestAccessLog(t *testing.T) {
 	}
 	for key, want := range map[string]any{
 		"level": "INFO", "msg": "request", "method": "POST", "route": "/api/v4/projects/{id}/trigger/pipeline",
-		"status": float64(201), "bytes": float64(4), "dur_ms": 12.34, "request_id": "made-up-id", "remote": "192.0.2.7", "project_id": float64(7),
+		"status": float64(201), "bytes": float64(4), "dur_ms": 12.34, "request_id": "made-up-id", "remote": "192.0.2.7", "scheme": "http", "project_id": float64(7),
 	} {
 		if got := records[0][key]; got != want {
 			t.Errorf("%s: got %v, want %v", key, got, want)
