@@ -252,10 +252,7 @@ func (a *API) pipelineVariables(c *call) error {
 	}
 	shapes := make([]variableShape, len(variables))
 	for i, v := range variables {
-		shapes[i] = variableShape{Type: "env_var", Key: v.Key, Value: v.Value, Raw: v.Raw}
-		if v.File {
-			shapes[i].Type = "file"
-		}
+		shapes[i] = variableShape{Type: variableType(v), Key: v.Key, Value: v.Value, Raw: v.Raw}
 	}
 	return c.json(http.StatusOK, shapes)
 }

@@ -179,6 +179,23 @@ func (a *API) table() []route {
 		{"POST /projects/{id}/protected_tags", signedIn, api, a.protectTag, 0},
 		{"DELETE /projects/{id}/protected_tags/{name}", signedIn, api, a.unprotect(true), 0},
 
+		// CI/CD variables.
+		{"GET /projects/{id}/variables", signedIn, api, a.listVariables(variablesOfProject), 0},
+		{"GET /projects/{id}/variables/{key}", signedIn, api, a.getVariable(variablesOfProject), 0},
+		{"POST /projects/{id}/variables", signedIn, api, a.createVariable(variablesOfProject), 0},
+		{"PUT /projects/{id}/variables/{key}", signedIn, api, a.updateVariable(variablesOfProject), 0},
+		{"DELETE /projects/{id}/variables/{key}", signedIn, api, a.deleteVariable(variablesOfProject), 0},
+		{"GET /groups/{id}/variables", signedIn, api, a.listVariables(variablesOfGroup), 0},
+		{"GET /groups/{id}/variables/{key}", signedIn, api, a.getVariable(variablesOfGroup), 0},
+		{"POST /groups/{id}/variables", signedIn, api, a.createVariable(variablesOfGroup), 0},
+		{"PUT /groups/{id}/variables/{key}", signedIn, api, a.updateVariable(variablesOfGroup), 0},
+		{"DELETE /groups/{id}/variables/{key}", signedIn, api, a.deleteVariable(variablesOfGroup), 0},
+		{"GET /admin/ci/variables", admins, api, a.listVariables(variablesOfInstance), 0},
+		{"GET /admin/ci/variables/{key}", admins, api, a.getVariable(variablesOfInstance), 0},
+		{"POST /admin/ci/variables", admins, api, a.createVariable(variablesOfInstance), 0},
+		{"PUT /admin/ci/variables/{key}", admins, api, a.updateVariable(variablesOfInstance), 0},
+		{"DELETE /admin/ci/variables/{key}", admins, api, a.deleteVariable(variablesOfInstance), 0},
+
 		// Job token scope.
 		{"GET /projects/{id}/job_token_scope", signedIn, api, a.getJobTokenScope, 0},
 		{"PATCH /projects/{id}/job_token_scope", signedIn, api, a.setJobTokenScope, 0},

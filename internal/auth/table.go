@@ -49,7 +49,8 @@ const (
 	CreateRunner           Action = "create_runners"
 )
 
-// The actions on a group; CreateRunner and AdminRunners are there too.
+// The actions on a group; CreateRunner, AdminRunners and AdminVariables are there
+// too.
 const (
 	ReadGroup         Action = "read_group"
 	CreateProjects    Action = "create_projects"
@@ -155,6 +156,7 @@ var groupRules = map[Action]rule{
 	ReadRunners:       {least: ci.Owner},
 	AdminRunners:      {least: ci.Owner},
 	CreateRunner:      {least: ci.Owner},
+	AdminVariables:    {least: ci.Owner},
 }
 
 // variablesRole is the least role for SetPipelineVariables in a project
