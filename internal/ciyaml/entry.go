@@ -1,6 +1,7 @@
 package ciyaml
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,6 +112,20 @@ func (c *checker) keys(p *place, n *tree.Node, ks *keyset) bool {
 		}
 	}
 	return unknown == nil
+}
+
+// What warnings say of a keyword that is read and does nothing yet.
+const (
+	noEffect      = "has no effect yet"
+	refusedAtOnce = "is not supported yet: a pipeline with this job is refused"
+)
+
+// notYet warns of such a keyword, once for each place.
+func (c *checker) notYet(pos tree.Pos, keyword, what string) {
+	d := Diagnostic{Pos: pos, Severity: Warning, Code: CodeUnsupported, Message: fmt.Sprintf("keyword %q %s", keyword, what)}
+	if len(c.warnings) < maxWarnings && !slices.Contains(c.warnings, d) {
+		c.warnings = append(c.warnings, d)
+	}
 }
 
 // given returns the value of a key, nil when it is missing or null.

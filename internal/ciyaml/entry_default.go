@@ -68,9 +68,11 @@ func (c *checker) inheritable(p *place, n *tree.Node, e *jobEntry) {
 		job.PreGetSources = c.hooks(at("hooks"), v)
 	}
 	if v := given(n, "id_tokens"); v != nil {
+		c.notYet(keyPos(n, "id_tokens"), "id_tokens", noEffect)
 		job.IDTokens = memo(c, "id_tokens", v, func() []IDToken { return c.idTokens(at("id_tokens"), v) })
 	}
 	if v := given(n, "identity"); v != nil {
+		c.notYet(keyPos(n, "identity"), "identity", noEffect)
 		job.Identity = c.identity(at("identity"), v)
 	}
 	if v := given(n, "artifacts"); v != nil {

@@ -105,6 +105,7 @@ func (c *checker) jobLife(p *place, n *tree.Node, e *jobEntry) {
 		job.Secrets = memo(c, "secrets", v, func() []Secret { return c.secrets(p.child("secrets"), v) })
 	}
 	if v := given(n, "dast_configuration"); v != nil {
+		c.notYet(keyPos(n, "dast_configuration"), "dast_configuration", noEffect)
 		job.DAST = c.dast(p.child("dast_configuration"), v)
 	}
 	if v := given(n, "run"); v != nil {
@@ -192,7 +193,9 @@ func (c *checker) processableItself(p *place, n *tree.Node) {
 		}
 	}
 	c.listOrText(p, given(n, "extends"), "extends")
-	c.resourceGroup(p, given(n, "resource_group"))
+	if c.resourceGroup(p, given(n, "resource_group")) != "" {
+		c.notYet(keyPos(n, "resource_group"), "resource_group", noEffect)
+	}
 }
 
 func (c *checker) jobStage(p *place, n *tree.Node, e *jobEntry) {

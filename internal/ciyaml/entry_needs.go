@@ -150,6 +150,7 @@ func (c *checker) need(p *place, n *tree.Node, list *needList) {
 		return
 	}
 	list.kinds = append(list.kinds, kind)
+	c.notYet(n.Pos, map[string]string{needCross: "needs:pipeline:job", needProject: "needs:project", needBridge: "needs:pipeline"}[kind], refusedAtOnce)
 	if kind == needBridge {
 		list.mirror = c.text(p, n.Get("pipeline"), "pipeline")
 		return

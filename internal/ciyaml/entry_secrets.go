@@ -75,6 +75,9 @@ func (c *checker) secrets(p *place, n *tree.Node) []Secret {
 			c.fail(at, pair.KeyPos, config, "must use exactly one of these keys: "+strings.Join(secretProviders, ", "))
 			continue
 		}
+		if s.Provider == "gitlab_secrets_manager" {
+			c.notYet(keyPos(pair.Value, s.Provider), "secrets:"+s.Provider, refusedAtOnce)
+		}
 		s.Source = c.secretSource(at.child(s.Provider), source, s.Provider)
 		out = append(out, s)
 	}

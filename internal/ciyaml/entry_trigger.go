@@ -25,6 +25,7 @@ func (c *checker) bridge(p *place, pair tree.Pair) *jobEntry {
 	}
 	c.processable(p, pair, e)
 	if v := given(n, "trigger"); v != nil {
+		c.notYet(keyPos(n, "trigger"), "trigger", refusedAtOnce)
 		e.job.Trigger = c.trigger(p.child("trigger"), v)
 	}
 	e.interruptible(c, p.child("interruptible"), given(n, "interruptible"))
