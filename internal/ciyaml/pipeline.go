@@ -57,11 +57,18 @@ type Input struct {
 //
 // First come workflow rules, then the rules of all jobs, then, for the jobs
 // that are in, needs and variables, all of whose errors are reported.
-func (c *Config) Pipeline(in Input) (*Plan, Diagnostics) {
-	r := &run{config: c, in: &in}
-	r.scope = scope{config: c, in: r.in}
+func (c *Config) Pipeline(in Input) (*Plan, Diagnostics) { return c.newRun(&in).pipeline() }
+
+func (c *Config) newRun(in *Input) *run {
+	r := &run{config: c, in: in}
+	r.scope = scope{config: c, in: in}
 	r.scope.fillSlots()
 	r.lookup = r.scope.value
+	return r
+}
+
+func (r *run) pipeline() (*Plan, Diagnostics) {
+	c := r.config
 	plan := &Plan{AutoCancel: c.autoCancel, Warnings: c.warnings}
 	if c.workflow != nil {
 		rule, err := r.firstMatch(c.workflow)

@@ -4,10 +4,10 @@ import "github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
 
 // Variable is a variable of a job or pipeline. A Raw one is not expanded, nor
 // are others expanded with it on their way to the runner; the value of a File
-// one is the content of a file.
+// one is the content of a file. That of a Secret one appears in no explanation.
 type Variable struct {
-	Key, Value string
-	Raw, File  bool
+	Key, Value        string
+	Raw, File, Secret bool
 }
 
 // Plan is a pipeline to be created. Its slices, and everything in its jobs,

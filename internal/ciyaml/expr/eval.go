@@ -4,7 +4,6 @@ import (
 	"errors"
 	"regexp"
 	"strings"
-	"unicode"
 )
 
 // Lookup returns the value of a variable and whether it is set.
@@ -14,16 +13,7 @@ type Lookup = func(name string) (value string, set bool)
 // evaluated (a variable holds a bad pattern) does not hold.
 func (e *Expr) Eval(lookup Lookup) bool {
 	v, err := e.root.eval(lookup)
-	if err != nil {
-		return false
-	}
-	switch v.kind {
-	case isTrue, isPattern:
-		return true
-	case isText:
-		return strings.ContainsFunc(v.text, func(r rune) bool { return !unicode.IsSpace(r) })
-	}
-	return false
+	return err == nil && v.holds()
 }
 
 type valueKind uint8
