@@ -15,7 +15,8 @@ type policy struct {
 	variables []*expr.Expr
 	hasVars   bool
 	changes   *patterns
-	cluster   bool // asks for a cluster, and there never is one
+	cluster   bool       // asks for a cluster, and there never is one
+	node      *tree.Node // as written; nil for what only means without being written
 }
 
 // A refPattern is one element of refs: a keyword, a name, or an expression.
@@ -39,7 +40,7 @@ func (c *checker) policy(p *place, n *tree.Node, only bool) *policy {
 	if n == nil {
 		return nil
 	}
-	out := &policy{}
+	out := &policy{node: n}
 	switch n.Kind {
 	case tree.Seq:
 		out.refs, out.hasRefs = c.refs(p, n, config), true

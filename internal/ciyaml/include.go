@@ -55,6 +55,10 @@ func (l *loader) include(root *tree.Node) (*tree.Node, Diagnostics) {
 		if diags != nil {
 			return nil, diags
 		}
+		l.included = append(l.included, Include{
+			Kind: "local", Location: at.text, Project: l.in.Project, SHA: l.in.SHA, Path: at.text,
+			ContextProject: l.in.Project, ContextSHA: l.in.SHA,
+		})
 		if content, diags = l.include(content); diags != nil {
 			return nil, diags
 		}

@@ -32,12 +32,16 @@ const maxTotalBytes = 314_572_800
 // Reads is complete in any case, so that a wrong configuration can be cached
 // like a right one; only a result with CodeInternal must not be.
 func Load(ctx context.Context, src Source, in LoadInput) (*Config, Reads, Diagnostics) {
-	l := &loader{
+	l := newLoader(ctx, src, in)
+	config, diags := l.load()
+	return config, l.reads, diags
+}
+
+func newLoader(ctx context.Context, src Source, in LoadInput) *loader {
+	return &loader{
 		ctx: ctx, src: src, in: in, maxBytes: maxTotalBytes,
 		docs: map[string]*tree.Node{}, asked: map[string]bool{}, variables: map[string]int{},
 	}
-	config, diags := l.load()
-	return config, l.reads, diags
 }
 
 func (l *loader) load() (*Config, Diagnostics) {
@@ -55,6 +59,7 @@ func (l *loader) load() (*Config, Diagnostics) {
 	if err != nil {
 		return nil, l.treeError(err, "")
 	}
+	l.merged = root
 	return compile(root)
 }
 
@@ -74,11 +79,17 @@ type loader struct {
 	listed   bool
 	includes int // so far, nested ones and repetitions included
 	bytes    int // read so far
+
+	merged   *tree.Node // what is compiled, for Inspect
+	included []Include
 }
 
 // rootFile reads and parses the file that the input names.
 func (l *loader) rootFile() (*tree.Node, Diagnostics) {
 	start := tree.Pos{File: l.in.Path, Line: 1, Col: 1}
+	if l.in.Content != nil {
+		return l.givenFile(start, l.in.Content)
+	}
 	content, err := l.read(l.in.Path)
 	switch {
 	case errors.Is(err, ErrNotExist):

@@ -28,6 +28,10 @@ type LoadInput struct {
 	Project string // full path of the project
 	SHA     string // commit that the file is read at
 	Path    string // configuration file, from the root of the repository
+	// Content, unless it is nil, is the configuration instead of what the file at
+	// Path has; Path then only gives places their name. Reads do not tell such
+	// contents apart: do not cache what comes of them.
+	Content []byte
 	// Variables looks up those usable in include (contract 3.2); nil means
 	// none. Their values can appear in diagnostics, as part of a location, so
 	// secret ones must be left out.
