@@ -1,6 +1,7 @@
 package ciyaml
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,25 +68,30 @@ type varSet struct {
 	linked bool // some value refers to variables
 }
 
-// newVarSet lays the lists over one another, the later over the earlier. Keys
-// keep the place where they first appeared.
-func newVarSet(lists ...[]Variable) varSet {
+// newVarSet makes a set of variables that a part of the configuration sets.
+func newVarSet(layer Layers, list []Variable) varSet {
 	var s varSet
-	for _, list := range lists {
-		for _, v := range list {
-			if s.index == nil {
-				s.index = make(map[string]int)
-			}
-			s.linked = s.linked || refers(v)
-			if i, ok := s.index[v.Key]; ok {
-				s.list[i] = v
-				continue
-			}
-			s.index[v.Key] = len(s.list)
-			s.list = append(s.list, v)
-		}
-	}
+	s.lay(layer, list)
 	return s
+}
+
+// lay lays more variables over those of the set, later ones over earlier ones.
+// Keys keep the place where they first appeared.
+func (s *varSet) lay(layer Layers, list []Variable) {
+	for _, v := range list {
+		if s.index == nil {
+			s.index = make(map[string]int)
+		}
+		s.linked = s.linked || refers(v)
+		v.Layers |= layer
+		if i, ok := s.index[v.Key]; ok {
+			v.Layers |= s.list[i].Layers
+			s.list[i] = v
+			continue
+		}
+		s.index[v.Key] = len(s.list)
+		s.list = append(s.list, v)
+	}
 }
 
 // find returns the variable of that name, nil if there is none or no set.
@@ -129,8 +135,13 @@ type assembly struct {
 // another and prepares what every pipeline needs.
 func assemble(pos tree.Pos, e *rootEntries) (*Config, Diagnostics) {
 	c := &Config{
-		pos: pos, stages: e.stages, root: newVarSet(e.variables), workflow: e.rules, workflowPos: e.workflowPos,
+		pos: pos, stages: e.stages, root: newVarSet(LayerGlobal, e.variables), workflow: e.rules, workflowPos: e.workflowPos,
 		name: e.name, namePos: e.namePos, autoCancel: e.autoCancel,
+	}
+	for i := range c.workflow {
+		for k := range c.workflow[i].variables.list {
+			c.workflow[i].variables.list[k].Layers = LayerWorkflow
+		}
 	}
 	a := &assembly{Config: c, byName: make(map[string]int, len(e.jobs)), instances: make(map[string][]int)}
 	for _, job := range e.jobs {
@@ -157,11 +168,12 @@ func assemble(pos tree.Pos, e *rootEntries) (*Config, Diagnostics) {
 func (a *assembly) expandJob(e *jobEntry) {
 	stage := slices.Index(a.stages, e.job.Stage)
 	if e.parallel == nil {
-		a.add(jobSpec{entry: e, job: e.job, own: newVarSet(e.variables)}, "", stage)
+		a.add(jobSpec{entry: e, job: e.job, own: newVarSet(LayerJob, e.variables)}, "", stage)
 		return
 	}
 	for i, instance := range e.parallel.instances() {
-		spec := jobSpec{entry: e, job: e.job, own: newVarSet(e.variables, instance.variables), matrix: instance.variables}
+		spec := jobSpec{entry: e, job: e.job, own: newVarSet(LayerJob, e.variables), matrix: instance.variables}
+		spec.own.lay(LayerMatrix, instance.variables)
 		spec.job.NodeIndex, spec.job.NodeTotal = i+1, e.parallel.total
 		if at := a.add(spec, instance.suffix, stage); !slices.Contains(a.instances[e.job.BaseName], at) {
 			a.instances[e.job.BaseName] = append(a.instances[e.job.BaseName], at)
@@ -265,10 +277,9 @@ func (c *Config) prepare(spec *jobSpec) {
 	}
 	if environment := job.Environment; environment != nil {
 		add("CI_ENVIRONMENT_NAME", environment.Name)
+		add("CI_ENVIRONMENT_SLUG", EnvironmentSlug(environment.Name))
 		add("CI_ENVIRONMENT_ACTION", environment.Action)
-		if environment.Tier != "" {
-			add("CI_ENVIRONMENT_TIER", environment.Tier)
-		}
+		add("CI_ENVIRONMENT_TIER", cmp.Or(environment.Tier, EnvironmentTier(environment.Name)))
 		if environment.URL != "" {
 			add("CI_ENVIRONMENT_URL", environment.URL)
 		}

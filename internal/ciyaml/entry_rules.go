@@ -120,7 +120,7 @@ func (c *checker) rule(p *place, n *tree.Node, kind ruleKind) rule {
 		out.exists = c.patterns(p.child("exists"), v, existsKeys)
 	}
 	if v := given(n, "variables"); v != nil {
-		out.variables = newVarSet(c.variables(p.child("variables"), v, ruleVariables))
+		out.variables = newVarSet(LayerRule, c.variables(p.child("variables"), v, ruleVariables))
 	}
 	if v := given(n, "needs"); v != nil && kind.jobs {
 		list := c.needs(p.child("needs"), v, []string{needBridge, needCross, needProject})

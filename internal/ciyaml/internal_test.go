@@ -121,7 +121,7 @@ func TestTotalSize(t *testing.T) {
 
 func TestOverlay(t *testing.T) {
 	base := []Variable{{Key: "A", Value: "1"}, {Key: "B", Value: "1"}}
-	over := newVarSet([]Variable{{Key: "C", Value: "2"}, {Key: "A", Value: "2"}, {Key: "C", Value: "3"}})
+	over := newVarSet(0, []Variable{{Key: "C", Value: "2"}, {Key: "A", Value: "2"}, {Key: "C", Value: "3"}})
 	got := overlay(base, &over)
 	want := []Variable{{Key: "A", Value: "2"}, {Key: "B", Value: "1"}, {Key: "C", Value: "3"}}
 	if len(got) != len(want) {

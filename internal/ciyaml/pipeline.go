@@ -33,6 +33,10 @@ type Input struct {
 	// job itself (CI_JOB_NAME, CI_NODE_INDEX and so on) are added here.
 	Predefined []Variable
 	Overrides  []Variable
+	// OverridesIn gives the Overrides of jobs with an environment of this name:
+	// some variables are for certain environments only. nil means that they are
+	// the same. It is called at most once for each name.
+	OverridesIn func(environment string) []Variable
 	// Paths lists the files of the commit, for rules:exists; nil means none.
 	// It is called at most once, and only if it is needed.
 	Paths func() ([]string, error)
@@ -139,7 +143,7 @@ func (r *run) plan(plan *Plan) (*Plan, Diagnostics) {
 			return nil, overrun(job.Pos)
 		}
 		diags = r.checkNeeds(diags, chosen, &job, in)
-		if circles || chosen.spec.mayCircle || r.scope.rule.refers() {
+		if circles || chosen.spec.mayCircle || r.scope.rule.refers() || r.scope.overrides().linked {
 			diags = r.checkVariables(diags, chosen)
 		}
 		if job.StageIndex != stage {
@@ -169,7 +173,7 @@ func (r *run) choose() ([]chosen, []bool, Diagnostics) {
 	changed := false // needs are not those that were checked for circles
 	for _, i := range c.order {
 		spec := &c.jobs[i]
-		r.scope.job = spec
+		r.scope.enter(spec, nil)
 		var rule *rule
 		var err error
 		if spec.entry.hasRules {
@@ -216,11 +220,12 @@ func (r *run) circle(jobs []chosen) Diagnostics {
 // tags say.
 func (r *run) job(chosen chosen, root []Variable) Job {
 	job, rule := chosen.spec.job, chosen.rule
-	r.scope.job, r.scope.rule = chosen.spec, nil
+	var variables *varSet
 	if rule != nil {
-		r.scope.rule = &rule.variables
+		variables = &rule.variables
 		applyRule(&job, rule)
 	}
+	r.scope.enter(chosen.spec, variables)
 	if chosen.links != &chosen.spec.links {
 		job.Needs = chosen.links.needs
 		job.DAG = job.DAG || len(job.Needs) > 0

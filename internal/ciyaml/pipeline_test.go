@@ -192,9 +192,11 @@ func TestRealistic(t *testing.T) {
 			"if [ \"$CI_COMMIT_BRANCH\" = \"main\" ]; then\n  echo \"main branch: $CI_COMMIT_SHA\"\nfi\n",
 		},
 		Variables: []ciyaml.Variable{
-			{Key: "COMMON", Value: "true"}, {Key: "GO_VERSION", Value: "1.26"}, {Key: "GOFLAGS", Value: "-buildvcs=false"},
-			{Key: "DOCKER_DRIVER", Value: "overlay2"}, {Key: "DEPLOY_ENV", Value: "staging"}, {Key: "LIMIT", Value: "8"},
-			{Key: "FLAG", Value: "true"}, {Key: "TARGET", Value: "target-2"}, {Key: "CGO_ENABLED", Value: "0"},
+			{Key: "COMMON", Value: "true", Layers: ciyaml.LayerGlobal}, {Key: "GO_VERSION", Value: "1.26", Layers: ciyaml.LayerGlobal},
+			{Key: "GOFLAGS", Value: "-buildvcs=false", Layers: ciyaml.LayerGlobal}, {Key: "DOCKER_DRIVER", Value: "overlay2", Layers: ciyaml.LayerGlobal},
+			{Key: "DEPLOY_ENV", Value: "staging", Layers: ciyaml.LayerGlobal}, {Key: "LIMIT", Value: "8", Layers: ciyaml.LayerGlobal},
+			{Key: "FLAG", Value: "true", Layers: ciyaml.LayerGlobal}, {Key: "TARGET", Value: "target-2", Layers: ciyaml.LayerJob},
+			{Key: "CGO_ENABLED", Value: "0", Layers: ciyaml.LayerJob},
 		},
 		Artifacts: &ciyaml.Artifacts{
 			Paths: []string{"out/2/*"}, When: "on_success", ExpireIn: "1 week",

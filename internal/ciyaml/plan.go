@@ -8,7 +8,21 @@ import "github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
 type Variable struct {
 	Key, Value        string
 	Raw, File, Secret bool
+	Layers            Layers // of variables of a job or pipeline
 }
+
+// Layers says in which parts of the configuration a variable is set, one bit for
+// each. The highest counts; it overrode the others.
+type Layers uint8
+
+// The parts of a configuration that set variables, from the lowest.
+const (
+	LayerGlobal   Layers = 1 << iota // variables of the whole configuration
+	LayerWorkflow                    // the matched workflow rule
+	LayerJob
+	LayerMatrix
+	LayerRule // the matched rule of the job
+)
 
 // Plan is a pipeline to be created. Its slices, and everything in its jobs,
 // may be shared with the Config and with other plans: they must not be changed.

@@ -14,7 +14,10 @@ import (
 type scope struct {
 	config   *Config
 	in       *Input
-	slots    []slot // by Config.slots
+	slots    []int       // by Config.slots, places in the predefined variables of the input; as in overrideSet
+	base     overrideSet // for workflow rules and jobs without an environment
+	scoped   *overrideSet
+	scopes   map[string]*overrideSet // by environment, those that jobs had so far
 	workflow *varSet
 	job      *jobSpec
 	rule     *varSet
@@ -23,32 +26,74 @@ type scope struct {
 	naming   bool // the name of the environment is being made
 }
 
-// A slot says where in the input a variable is, counted from 1; 0 is nowhere.
-type slot struct{ override, predefined int }
+// An overrideSet is variables that lie above those of the configuration. slots
+// says of each variable that the configuration names where it is in the list,
+// counted from 1; 0 is nowhere.
+type overrideSet struct {
+	list   []Variable
+	slots  []int
+	linked bool // some value refers to variables
+}
 
-// fillSlots finds the variables that the configuration names, in one pass.
+func (c *Config) newOverrideSet(list []Variable) overrideSet {
+	return overrideSet{list: list, slots: c.places(list), linked: slices.ContainsFunc(list, refers)}
+}
+
+// places finds the variables that the configuration names, in one pass.
+func (c *Config) places(list []Variable) []int {
+	slots := make([]int, len(c.slots))
+	for i := range list {
+		if k, ok := c.slots[list[i].Key]; ok {
+			slots[k] = i + 1
+		}
+	}
+	return slots
+}
+
+// fillSlots finds the variables that the configuration names.
 func (s *scope) fillSlots() {
-	s.slots = make([]slot, len(s.config.slots))
-	for i := range s.in.Predefined {
-		if k, ok := s.config.slots[s.in.Predefined[i].Key]; ok {
-			s.slots[k].predefined = i + 1
-		}
+	s.slots = s.config.places(s.in.Predefined)
+	s.base = s.config.newOverrideSet(s.in.Overrides)
+}
+
+// enter makes a job, with a rule or none, the one that variables are looked up
+// for. If it has an environment, the overrides are those for it; the name of the
+// environment itself is made without them.
+func (s *scope) enter(job *jobSpec, rule *varSet) {
+	s.job, s.rule, s.scoped = job, rule, nil
+	if s.in.OverridesIn == nil || job.job.Environment == nil {
+		return
 	}
-	for i := range s.in.Overrides {
-		if k, ok := s.config.slots[s.in.Overrides[i].Key]; ok {
-			s.slots[k].override = i + 1
+	name := s.environmentName()
+	set := s.scopes[name]
+	if set == nil {
+		made := s.config.newOverrideSet(s.in.OverridesIn(name))
+		set = &made
+		if s.scopes == nil {
+			s.scopes = make(map[string]*overrideSet)
 		}
+		s.scopes[name] = set
 	}
+	s.scoped = set
+}
+
+// overrides are those that count now.
+func (s *scope) overrides() *overrideSet {
+	if s.scoped != nil && !s.naming {
+		return s.scoped
+	}
+	return &s.base
 }
 
 // find returns the variable of that name, nil if there is none.
 func (s *scope) find(name string) *Variable {
+	set := s.overrides()
 	if s.slots != nil {
 		if k, ok := s.config.slots[name]; ok {
-			return s.within(name, at(s.in.Overrides, s.slots[k].override), at(s.in.Predefined, s.slots[k].predefined))
+			return s.within(name, at(set.list, set.slots[k]), at(s.in.Predefined, s.slots[k]))
 		}
 	}
-	return s.within(name, last(s.in.Overrides, name), last(s.in.Predefined, name))
+	return s.within(name, last(set.list, name), last(s.in.Predefined, name))
 }
 
 // within looks between an override and a predefined variable of the same name.
@@ -75,8 +120,8 @@ func (s *scope) within(name string, override, predefined *Variable) *Variable {
 	if predefined != nil || s.job == nil {
 		return predefined
 	}
-	if name == "CI_ENVIRONMENT_NAME" && s.job.placed && s.job.job.Environment != nil {
-		return &Variable{Key: name, Value: s.environmentName(), Raw: true}
+	if v := s.environmentVariable(name); v != nil {
+		return v
 	}
 	return last(s.job.builtin, name)
 }
@@ -162,7 +207,7 @@ func (s *scope) expandAll(texts []string) []string {
 // linked reports whether a variable of the input refers to others: only then
 // can the input close a circle that the configuration alone does not have.
 func (s *scope) linked() bool {
-	return slices.ContainsFunc(s.in.Overrides, refers) || slices.ContainsFunc(s.in.Predefined, refers)
+	return s.base.linked || slices.ContainsFunc(s.in.Predefined, refers)
 }
 
 // circle returns the names of variables whose values refer to one another in a
@@ -170,7 +215,7 @@ func (s *scope) linked() bool {
 // reference is left to the runner.
 func (s *scope) circle() []string {
 	w := walk{scope: s, seen: map[string]int{}}
-	lists := [][]Variable{s.config.root.list, s.workflow.variables(), nil, s.rule.variables(), s.in.Overrides}
+	lists := [][]Variable{s.config.root.list, s.workflow.variables(), nil, s.rule.variables(), s.overrides().list}
 	if s.job != nil {
 		lists[2] = s.job.own.list
 	}
@@ -230,6 +275,7 @@ func overlay(base []Variable, over *varSet) []Variable {
 	for i := range base {
 		if v := over.find(base[i].Key); v != nil {
 			out[i] = *v
+			out[i].Layers |= base[i].Layers
 			replaced++
 		}
 	}
@@ -238,7 +284,7 @@ func overlay(base []Variable, over *varSet) []Variable {
 	}
 	has := func(key string) bool { return last(base, key) != nil }
 	if len(base)*len(over.list) > 1000 {
-		old := newVarSet(base)
+		old := newVarSet(0, base)
 		has = func(key string) bool { return old.find(key) != nil }
 	}
 	for _, v := range over.list {

@@ -2,6 +2,7 @@ package ciyaml_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -195,5 +196,84 @@ needy: {script: x, needs: [plain, {job: ruled, optional: true}]}
 	again, _ := config.Pipeline(branch())
 	if diff := cmp.Diff(before, again); diff != "" {
 		t.Errorf("the same input gives another plan (-first +second):\n%s", diff)
+	}
+}
+
+// Of each variable it is known which parts of the configuration set it.
+func TestLayers(t *testing.T) {
+	levels := map[string]ciyaml.Layers{
+		"root": ciyaml.LayerGlobal, "workflow": ciyaml.LayerWorkflow, "job": ciyaml.LayerJob, "matrix": ciyaml.LayerMatrix, "rule": ciyaml.LayerRule,
+	}
+	names := slices.Sorted(maps.Keys(levels))
+	for bits := 1; bits < 1<<len(names); bits++ {
+		var given []string
+		var want ciyaml.Layers
+		for i, level := range names {
+			if bits>>i&1 == 1 {
+				given = append(given, level)
+				want |= levels[level]
+			}
+		}
+		content, in := precedence(given)
+		in.Predefined = append(in.Predefined, ciyaml.Variable{Key: "CI", Value: "true"})
+		variables := plan(t, content, in).Jobs[0].Variables
+		i := slices.IndexFunc(variables, func(v ciyaml.Variable) bool { return v.Key == "A" })
+		if got := variables[i].Layers; got != want {
+			t.Errorf("%v: got layers %b, want %b", given, got, want)
+		}
+	}
+}
+
+// Jobs with an environment see the variables that are for it, those without see
+// the others; the name of the environment is made without them.
+func TestVariablesOfEnvironments(t *testing.T) {
+	in := branch()
+	in.Overrides = []ciyaml.Variable{{Key: "URL", Value: "any"}, {Key: "NAME", Value: "app"}}
+	asked := map[string]int{}
+	in.OverridesIn = func(environment string) []ciyaml.Variable {
+		asked[environment]++
+		if environment != "review/app" {
+			return in.Overrides
+		}
+		return []ciyaml.Variable{{Key: "URL", Value: "of review"}, {Key: "NAME", Value: "never in the name"}, {Key: "DEEP", Value: "$URL, deep"}}
+	}
+	p := plan(t, `
+none: {script: x, tags: [$URL]}
+app: {script: x, environment: review/$NAME, tags: [$URL, $DEEP, $NAME, $CI_ENVIRONMENT_NAME, $CI_ENVIRONMENT_TIER], resource_group: $CI_ENVIRONMENT_SLUG}
+other: {script: x, environment: {name: other, deployment_tier: testing}, tags: [$URL, $CI_ENVIRONMENT_SLUG, $CI_ENVIRONMENT_TIER]}
+ruled: {script: x, environment: review/app, rules: [{if: $URL == "of review", variables: {R: "1"}}]}
+out: {script: x, environment: other, rules: [{if: $URL == "of review"}]}
+named: {script: x, environment: review/$RULED, tags: [$URL], rules: [{if: $URL == "any", variables: {RULED: app}}]}
+`, in)
+	var got []string
+	for _, job := range p.Jobs {
+		got = append(got, job.Name+": "+strings.Join(job.Tags, ", "))
+	}
+	want := []string{
+		"none: any", "app: of review, of review, deep, never in the name, review/app, development", "other: any, other, testing",
+		"ruled: ", "named: of review",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("tags (-want +got):\n%s", diff)
+	}
+	if got, want := p.Jobs[1].ResourceGroup, ciyaml.EnvironmentSlug("review/app"); got != want {
+		t.Errorf("slug: got %q, want %q", got, want)
+	}
+	for name, times := range asked {
+		if times != 1 {
+			t.Errorf("asked %d times for %q", times, name)
+		}
+	}
+}
+
+// A circle that only the variables of an environment close is one.
+func TestCircleInEnvironment(t *testing.T) {
+	in := branch()
+	in.OverridesIn = func(string) []ciyaml.Variable {
+		return []ciyaml.Variable{{Key: "A", Value: "$B"}, {Key: "B", Value: "$A"}}
+	}
+	_, diags := load(t, "a: {script: x}\nb: {script: x, environment: e}\n").Pipeline(in)
+	if got, want := diags.First().Message, `b: circular variable reference detected: ["A", "B"]`; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
