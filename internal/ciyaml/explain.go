@@ -98,7 +98,7 @@ type narrator struct {
 
 func (n *narrator) explain() *Explanation {
 	c, out := n.config, &Explanation{}
-	n.scope.job, n.scope.rule, n.scope.workflow = nil, nil, nil
+	n.scope.job, n.scope.rule, n.scope.workflow, n.scope.scoped = nil, nil, nil, nil
 	n.scope.spent, n.scope.overrun = 0, false
 	if c.workflow != nil {
 		d := &Decision{Pos: c.workflowPos}
@@ -126,7 +126,7 @@ func (n *narrator) explain() *Explanation {
 
 // job decides about one job and returns the rule that let it in.
 func (n *narrator) job(d *Decision, spec *jobSpec) *rule {
-	n.scope.job = spec
+	n.scope.enter(spec, nil)
 	d.Job, d.Stage, d.Pos = spec.job.Name, spec.job.Stage, spec.job.Pos
 	if spec.entry.hasRules {
 		return n.rules(d, spec.entry.rules)
