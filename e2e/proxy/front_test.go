@@ -41,7 +41,7 @@ var kinds = []kind{
 	{name: "http at the root", buffered: true, metrics: true},
 	{name: "a proxy that removes the path", tls: true, path: "/deep/ci", removes: true},
 	{name: "https at the root", tls: true},
-	{name: "https without a proxy", tls: true, alone: true},
+	alone,
 }
 
 // Addresses that tests call from. The server trusts only the first, which is the
@@ -64,7 +64,10 @@ type front struct {
 // each runs a test for every kind of front.
 func each(t *testing.T, test func(*testing.T, *front)) {
 	for _, k := range kinds {
-		t.Run(k.name, func(t *testing.T) { test(t, newFront(t, k)) })
+		t.Run(k.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newFront(t, k))
+		})
 	}
 }
 

@@ -123,8 +123,10 @@ use:
   script:
     - echo "got $(sha256sum <big.bin)"
     - lanyard version
+    - if [ -n "$CA" ]; then grep "BEGIN CERTIFICATE" "$CI_SERVER_TLS_CA_FILE"; fi
 variables:
   SILENCE: "%d"
+  CA: "%s"
 `
 
 // TestRunner runs jobs with the runner as its own process behind the proxy, watches
@@ -135,7 +137,7 @@ func TestRunner(t *testing.T) {
 		if f.gzip || f.alone { // where something may keep what is small; elsewhere it is the same
 			silence = 11
 		}
-		f.project(map[string]string{".gitlab-ci.yml": fmt.Sprintf(slow, silence)})
+		f.project(map[string]string{".gitlab-ci.yml": fmt.Sprintf(slow, silence, f.ca)})
 		b := f.browser()
 		b.signIn()
 		f.runner()

@@ -183,14 +183,19 @@ func (c *certificate) own() *http.Client {
 	return &http.Client{Transport: transport}
 }
 
+// names reports whether the certificate that is served names a host.
+func (c *certificate) names(host string) bool {
+	return c.served.Load().Leaf.VerifyHostname(host) == nil
+}
+
 // private reports whether programs on this machine need to be told to trust the
 // certificate when they call the server by a host name: it names the host, and
 // nobody whom this machine trusts has signed it.
 func (c *certificate) private(host string) bool {
-	pair := c.served.Load()
-	if pair.Leaf.VerifyHostname(host) != nil {
+	if !c.names(host) {
 		return false // something in front has another one
 	}
+	pair := c.served.Load()
 	between := x509.NewCertPool()
 	for _, der := range pair.Certificate[1:] {
 		if signer, err := x509.ParseCertificate(der); err == nil {

@@ -231,6 +231,23 @@ func TestCertificateFollowsFiles(t *testing.T) {
 	}
 }
 
+// TestCertificateOfAnotherName holds that somebody is told whose links nobody can
+// follow, and only they.
+func TestCertificateOfAnotherName(t *testing.T) {
+	for listen, want := range map[string]int{"127.0.0.1:0": 0, "[::1]:0": 1} {
+		log := &lines{}
+		c := secured(t, newPair(t, 1, tomorrow()))
+		c.Listen, c.Logger = listen, slog.New(slog.NewTextHandler(log, nil))
+		s := started(t, c)
+		if err := s.announce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := log.count("the certificate does not have"); got != want {
+			t.Errorf("%s: got %d warnings, want %d", listen, got, want)
+		}
+	}
+}
+
 func TestExpiredCertificateIsReported(t *testing.T) {
 	log := &lines{}
 	c := secured(t, newPair(t, 1, time.Now().Add(-time.Hour)))

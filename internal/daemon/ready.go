@@ -20,6 +20,9 @@ func (s *Server) announce(ctx context.Context) error {
 	if ok && addr.IP.IsUnspecified() && s.config.ExternalURL == "" {
 		s.config.Logger.WarnContext(ctx, "links lead to this machine only: set --external-url to what others call it", "url", s.URL())
 	}
+	if host := s.urls.External.Hostname(); s.cert != nil && s.config.ExternalURL == "" && !s.cert.names(host) {
+		s.config.Logger.WarnContext(ctx, "links lead to a name that the certificate does not have: set --external-url to one that it has", "url", s.URL())
+	}
 	s.config.Logger.InfoContext(ctx, "ready", "url", s.URL(), "listen", s.Listen())
 	return nil
 }
