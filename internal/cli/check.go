@@ -12,6 +12,7 @@ import (
 type checkCommand struct {
 	Data    string `help:"Data directory." env:"LANYARD_DATA" placeholder:"DIR"`
 	KeyFile string `help:"File with the keys. Default: keys.yml in the data directory." env:"LANYARD_KEY_FILE" placeholder:"FILE"`
+	Deep    bool   `help:"Also read every artifact and log and compare its checksum." env:"LANYARD_DEEP"`
 }
 
 // Run prints each broken invariant on a line and exits with 1 if there is one.
@@ -20,7 +21,7 @@ func (c *checkCommand) Run(ctx context.Context, term *terminal) error {
 	if err != nil {
 		return err
 	}
-	broken, err := daemon.Check(ctx, data, c.KeyFile, os.Getenv("PATH"))
+	broken, err := daemon.Check(ctx, daemon.Config{Data: data, KeyFile: c.KeyFile, Path: os.Getenv("PATH")}, c.Deep)
 	if err != nil {
 		return wordStart(data, err)
 	}

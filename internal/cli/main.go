@@ -55,7 +55,7 @@ type commands struct {
 	Runner  runnerCommand  `cmd:"" help:"The built-in runner as its own process."`
 	Trigger triggerCommand `cmd:"" help:"Start a pipeline with a trigger or job token."`
 	Lint    lintCommand    `cmd:"" help:"Check a configuration without a server."`
-	Check   checkCommand   `cmd:"" help:"Verify the invariants of a data directory that no server uses."`
+	Check   checkCommand   `cmd:"" help:"Verify the invariants of a data directory, also beside the server that uses it."`
 	Version versionCommand `cmd:"" help:"Print versions."`
 }
 

@@ -4,50 +4,155 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
+	"github.com/lanyard-ci/lanyard/internal/auth"
+	"github.com/lanyard-ci/lanyard/internal/blob/disk"
+	"github.com/lanyard-ci/lanyard/internal/engine"
 	"github.com/lanyard-ci/lanyard/internal/git"
+	"github.com/lanyard-ci/lanyard/internal/store"
+	"github.com/lanyard-ci/lanyard/internal/trace"
 )
 
-// Check opens a data directory that no server uses and lists the invariants that
-// do not hold, in words. keyFile may be empty, as in Config. path is where the git
-// program is looked for. Errors: *UsageError for a directory that is in use or
-// holds no database, *store.NewerError.
-func Check(ctx context.Context, data, keyFile, path string) (broken []string, err error) {
-	c := Config{Data: data, KeyFile: keyFile, Path: path}.withDefaults()
-	none, err := missing(c.database())
-	if err != nil {
-		return nil, usage("data directory: %v", err)
-	}
-	if none {
-		return nil, usage("no database in %s", data)
-	}
-	s, err := openState(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	if broken, err = s.store.View().Check(ctx); err != nil {
-		return nil, err
-	}
-	repositories, err := s.checkRepositories(ctx)
-	return append(broken, repositories...), err
-}
+// Beside a running server, what is found wrong on disk is looked at again after a
+// while, since it may only have been on its way: an upload whose row comes next, a
+// push that is not in the table yet.
+const (
+	looks     = 3
+	lookAgain = 2 * time.Second
+)
 
-// checkRepositories looks for projects whose repository is gone or cannot be read.
-func (s *state) checkRepositories(ctx context.Context) (broken []string, err error) {
-	ids, err := s.store.View().ProjectIDs(ctx)
+// Check lists in words what does not hold in a data directory. It changes nothing
+// there, and a server may be running on it. Of c it uses Data, KeyFile and Path;
+// deep also reads every artifact and log. Errors: *UsageError for a directory that
+// holds no database, another version's, or one that was made with other keys,
+// *store.NewerError.
+func Check(ctx context.Context, c Config, deep bool) (broken []string, err error) {
+	c = c.withDefaults()
+	o, err := openCheck(ctx, c)
+	defer func() { err = errors.Join(err, o.close()) }()
 	if err != nil {
-		return nil, fmt.Errorf("list projects: %w", err)
+		return nil, err
 	}
-	for _, id := range ids {
-		switch _, err := s.git.Refs(ctx, int64(id)); {
-		case errors.Is(err, git.ErrNoRepository):
-			broken = append(broken, fmt.Sprintf("project %d has no repository", id))
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case err != nil:
-			broken = append(broken, fmt.Sprintf("the repository of project %d cannot be read: %v", id, err))
+	o.check.Deep = deep
+	if broken, err = o.check.Rows(ctx); err != nil {
+		return nil, err
+	}
+	found, err := o.check.Disk(ctx)
+	for look := 1; o.running && look < looks && len(found) > 0 && err == nil; look++ {
+		if err = sleep(ctx, lookAgain); err == nil {
+			found, err = o.stillFound(ctx, found)
 		}
 	}
-	return broken, nil
+	return append(broken, found...), err
+}
+
+// sleep waits, unless ctx ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// An openedCheck is a data directory that is open for reading.
+type openedCheck struct {
+	check   engine.Check
+	running bool // a server uses the directory
+	closers []func() error
+}
+
+// stillFound gives what of found is found again.
+func (o *openedCheck) stillFound(ctx context.Context, found []string) ([]string, error) {
+	again, err := o.check.Disk(ctx)
+	return slices.DeleteFunc(found, func(words string) bool { return !slices.Contains(again, words) }), err
+}
+
+// close closes what is open, in the opposite order.
+func (o *openedCheck) close() error {
+	var problems []error
+	for _, close := range slices.Backward(o.closers) {
+		problems = append(problems, close())
+	}
+	return errors.Join(problems...)
+}
+
+// openCheck opens a data directory. After an error, close closes what is open by
+// then.
+func openCheck(ctx context.Context, c Config) (o *openedCheck, err error) {
+	o = &openedCheck{}
+	for _, need := range []struct{ words, path string }{{"no database in " + c.Data, c.database()}, {"no logs in " + c.Data, c.logs()}} {
+		if none, err := missing(need.path); err != nil {
+			return o, usage("data directory: %v", err)
+		} else if none {
+			return o, usage("%s", need.words)
+		}
+	}
+	lock, err := lockFile(c.lock())
+	switch locked := (*lockedError)(nil); {
+	case errors.As(err, &locked):
+		o.running = true
+	case err != nil:
+		return o, err
+	default: // no server starts meanwhile
+		o.closers = append(o.closers, lock.Close)
+	}
+	view, closeView, err := store.OpenView(ctx, store.Config{Path: c.database(), Now: c.Now})
+	if err != nil {
+		return o, orOlder(err, c.Data)
+	}
+	o.closers = append(o.closers, closeView)
+	if err := verifyKeys(ctx, view, c); err != nil {
+		return o, err
+	}
+	logs, closeLogs, err := trace.OpenCatalog(ctx, c.logs())
+	if err != nil {
+		return o, orOlder(err, c.Data)
+	}
+	o.closers = append(o.closers, closeLogs)
+	repositories, err := git.Open(git.Config{Root: c.repositories(), Path: c.Path})
+	if err != nil {
+		return o, usage("%v", err)
+	}
+	o.closers = append(o.closers, repositories.Close)
+	blobs, err := disk.Open(c.blobs())
+	if err != nil {
+		return o, fmt.Errorf("open blobs: %w", err)
+	}
+	o.check = engine.Check{View: view, Git: repositories, Blobs: blobs, Logs: logs}
+	return o, nil
+}
+
+// orOlder says what to do about a database of an older version.
+func orOlder(err error, data string) error {
+	if errors.Is(err, store.ErrOlder) {
+		return usage("the data in %s was written by an older version: start a server on it once", data)
+	}
+	return err
+}
+
+// verifyKeys refuses a key file that is missing or another database's.
+func verifyKeys(ctx context.Context, view *store.View, c Config) error {
+	if none, err := missing(c.keyFile()); err != nil {
+		return usage("key file: %v", err)
+	} else if none {
+		return lostKeys(c)
+	}
+	keys, _, err := auth.LoadKeys(c.keyFile(), nil)
+	if err != nil {
+		return usage("%v", err)
+	}
+	stored, err := view.Meta(ctx, keyCheck)
+	if err != nil {
+		return err
+	}
+	if keys.Verify(stored) != nil {
+		return wrongKeys(c.keyFile())
+	}
+	return nil
 }

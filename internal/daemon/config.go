@@ -54,9 +54,14 @@ func (e *UsageError) Error() string { return e.Text }
 
 func usage(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
 
-// inUse refuses a data directory that another process has locked.
+// A lockedError refuses a data directory that another process has locked.
+type lockedError struct{ UsageError }
+
+// Unwrap makes it a *UsageError for whoever asks.
+func (e *lockedError) Unwrap() error { return &e.UsageError }
+
 func inUse(lock string) error {
-	return usage("the data directory is in use by another process, which holds %s", lock)
+	return &lockedError{UsageError{fmt.Sprintf("the data directory is in use by another process, which holds %s", lock)}}
 }
 
 // withDefaults fills what may be left out.

@@ -33,6 +33,9 @@ func started(t *testing.T, c Config) *Server {
 		if err := s.close(); err != nil {
 			t.Error(err)
 		}
+		if broken, err := Check(context.Background(), s.config, true); err != nil || len(broken) > 0 {
+			t.Errorf("check of what the server left: %q, error %v", broken, err)
+		}
 	})
 	return s
 }
@@ -148,8 +151,8 @@ func TestOneProcessPerDirectory(t *testing.T) {
 	c := config(t)
 	s := started(t, c)
 	refused(t, c, "in use by another process")
-	if _, err := Check(t.Context(), c.Data, "", c.Path); err == nil || !strings.Contains(err.Error(), "in use") {
-		t.Errorf("check of a directory in use: %v", err)
+	if broken, err := Check(t.Context(), c, true); err != nil || len(broken) > 0 {
+		t.Errorf("check of a directory in use: %q, error %v", broken, err)
 	}
 	if err := s.close(); err != nil {
 		t.Fatal(err)
@@ -188,7 +191,7 @@ func TestKeyFileMustMatch(t *testing.T) {
 	if _, err := os.Stat(own); err == nil {
 		t.Error("a new key file was made in place of the lost one")
 	}
-	if _, err := Check(t.Context(), c.Data, "", c.Path); err == nil || !strings.Contains(err.Error(), "is missing") {
+	if _, err := Check(t.Context(), c, false); err == nil || !strings.Contains(err.Error(), "is missing") {
 		t.Errorf("check without a key file: %v", err)
 	}
 	moved := c

@@ -113,7 +113,7 @@ func (s *state) openKeys(c Config) error {
 			return usage("key file: %v", err)
 		}
 		if gone {
-			return usage("the key file %s is missing: restore it from its copy, or name it with --key-file", c.keyFile())
+			return lostKeys(c)
 		}
 	}
 	var err error
@@ -138,9 +138,17 @@ func checkKeys(ctx context.Context, db *store.DB, keys *auth.Keys, file string) 
 		return fmt.Errorf("compare keys with the database: %w", err)
 	}
 	if err := keys.Verify(stored); err != nil {
-		return usage("the key file %s is not the one this database was made with: restore the right file, or name it with --key-file", file)
+		return wrongKeys(file)
 	}
 	return nil
+}
+
+func lostKeys(c Config) error {
+	return usage("the key file %s is missing: restore it from its copy, or name it with --key-file", c.keyFile())
+}
+
+func wrongKeys(file string) error {
+	return usage("the key file %s is not the one this database was made with: restore the right file, or name it with --key-file", file)
 }
 
 // close closes what is open, in the opposite order.

@@ -65,16 +65,40 @@ func (e *Engine) SaveArtifact(ctx context.Context, id ci.JobID, token string, u 
 			return job.Status, err
 		}
 	}
-	if err := e.putArtifact(ctx, &artifact, u.Body); err != nil {
-		return job.Status, err
-	}
-	return job.Status, e.recordArtifact(ctx, artifact, expires)
+	return job.Status, e.storeArtifact(ctx, artifact, u.Body, expires)
 }
+
+// storeArtifact writes the bytes of an artifact and then its row. Whatever happens,
+// the bytes stay no longer than there is a use for them.
+func (e *Engine) storeArtifact(ctx context.Context, artifact ci.Artifact, body io.Reader, expires time.Time) error {
+	artifact.BlobKey = blob.NewKey(e.rand)
+	announced, err := e.store.AnnounceBlob(ctx, artifact.BlobKey, e.now().Add(uploadLife))
+	if err != nil {
+		return err
+	}
+	if err = e.putArtifact(ctx, &artifact, body); err == nil {
+		err = e.recordArtifact(ctx, artifact, expires, announced)
+	}
+	if err == nil || errors.Is(err, store.ErrUnknown) { // unknown: the row may be there
+		return err
+	}
+	cleanup := e.discardBlob(context.WithoutCancel(ctx), artifact.BlobKey, announced)
+	switch {
+	case errors.Is(err, errSameArtifact):
+		return cleanup
+	case ci.IsNotFound(err): // the job was deleted meanwhile, which runners hear as for any that is gone
+		err = ci.Forbidden("")
+	}
+	return errors.Join(err, cleanup)
+}
+
+// uploadLife is how long an upload may take. One that takes longer counts as left
+// behind by a process that has ended.
+const uploadLife = 24 * time.Hour
 
 // putArtifact stores the bytes of an artifact and fills in what they come to.
 func (e *Engine) putArtifact(ctx context.Context, a *ci.Artifact, body io.Reader) error {
 	hash := sha256.New()
-	a.BlobKey = blob.NewKey(e.rand)
 	limited := &limitedReader{from: io.TeeReader(body, hash), left: e.limits.ArtifactBytes}
 	var err error
 	if a.Size, err = e.blobs.Put(ctx, a.BlobKey, limited); err != nil {
@@ -84,26 +108,32 @@ func (e *Engine) putArtifact(ctx context.Context, a *ci.Artifact, body io.Reader
 	return nil
 }
 
-// recordArtifact writes the row for bytes that are stored, or removes them when
-// the job has an artifact of the type already.
-func (e *Engine) recordArtifact(ctx context.Context, a ci.Artifact, expires time.Time) error {
-	_, err := e.store.AddArtifact(ctx, a, expires)
-	if err == nil || errors.Is(err, store.ErrUnknown) { // unknown: the row may need the bytes
+// errSameArtifact says that the very same bytes are there already.
+var errSameArtifact = errors.New("the artifact is there already")
+
+// recordArtifact writes the row for bytes that are stored. Another row of the type
+// is ci.KindInvalid, or errSameArtifact when it has the same content.
+func (e *Engine) recordArtifact(ctx context.Context, a ci.Artifact, expires time.Time, announced int64) error {
+	_, err := e.store.RecordArtifact(ctx, a, expires, announced)
+	if taken := (*store.Taken)(nil); !errors.As(err, &taken) {
 		return err
-	}
-	cleanup := e.blobs.Delete(context.WithoutCancel(ctx), a.BlobKey)
-	var taken *store.Taken
-	if !errors.As(err, &taken) {
-		return errors.Join(fmt.Errorf("record artifact of job %d: %w", a.JobID, err), cleanup)
 	}
 	there, err := e.view.Artifact(ctx, a.JobID, a.Type)
 	if err != nil {
-		return errors.Join(err, cleanup)
+		return err
 	}
 	if !bytes.Equal(there.SHA256, a.SHA256) {
-		return errors.Join(ci.BadRequest("another file has already been uploaded with the same type"), cleanup)
+		return ci.BadRequest("another file has already been uploaded with the same type")
 	}
-	return cleanup
+	return errSameArtifact
+}
+
+// discardBlob removes a blob that was announced and gets no row.
+func (e *Engine) discardBlob(ctx context.Context, key string, announced int64) error {
+	if err := e.blobs.Delete(ctx, key); err != nil {
+		return err // it stays announced, and is removed later
+	}
+	return e.store.EmptyTrash(ctx, []int64{announced})
 }
 
 // artifactExpiry computes when an upload expires; zero for never.

@@ -209,8 +209,11 @@ func (e *Engine) emptyTrash(ctx context.Context) error {
 
 // remove removes one thing from disk; what is not there any more is no error.
 func (e *Engine) remove(ctx context.Context, item store.Trash) error {
-	if item.Kind == store.TrashBlob {
+	switch item.Kind {
+	case store.TrashBlob:
 		return e.blobs.Delete(ctx, item.Key)
+	case store.TrashSpec:
+		return e.store.DeleteSpec(ctx, item.Key)
 	}
 	id, err := strconv.ParseInt(item.Key, 10, 64)
 	if err != nil {

@@ -51,6 +51,7 @@ func TestRefusedWithoutRow(t *testing.T) {
 		{name: "commit is gone", want: "invalid: Commit not found",
 			setup: func(s *scene) {
 				ref := ci.Ref{ProjectID: s.project.ID, Name: "refs/heads/main", SHA: strings.Repeat("1", 40)}
+				w.Damage("refs/heads/main of project 13 is at ")
 				enginetest.Check(s.t, s.Store.SetRefs(s.t.Context(), s.project.ID, []ci.Ref{ref}, nil))
 			}},
 		{name: "variables for maintainers", vars: []string{"A", "1"}, want: "invalid: Insufficient permissions to set pipeline variables",

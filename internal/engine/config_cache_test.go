@@ -187,6 +187,7 @@ func TestConfigsOfProjectsStayApart(t *testing.T) {
 	enginetest.Equal(t, "two", two.started(), "two pending")
 	sha := enginetest.Must(w.Git.Resolve(t.Context(), int64(one.project.ID), "main"))(t)
 	ref := ci.Ref{ProjectID: two.project.ID, Name: "refs/heads/stolen", SHA: sha}
+	w.Damage("refs/heads/stolen of project 2 is in the table and not in the repository")
 	enginetest.Check(t, w.Store.SetRefs(t.Context(), two.project.ID, []ci.Ref{ref}, nil))
 	enginetest.Equal(t, "a commit of the other", two.trigger("stolen"), "invalid: Commit not found")
 	one.set(func(p *ci.Project) { p.FullPath, p.Path = "root/gone", "gone" })

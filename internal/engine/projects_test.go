@@ -86,6 +86,7 @@ func TestRepositoryIsMissing(t *testing.T) {
 	for _, p := range []ci.Project{fresh, lost} {
 		enginetest.Check(t, w.Git.Remove(t.Context(), int64(p.ID)))
 	}
+	w.Damage("project 2 has no repository")
 	enginetest.Check(t, w.Engine.CompareRefs(t.Context()))
 	enginetest.Equal(t, "repository of the new project", enginetest.Must(w.Git.Exists(t.Context(), int64(fresh.ID)))(t), true)
 	enginetest.Equal(t, "repository that is lost", enginetest.Must(w.Git.Exists(t.Context(), int64(lost.ID)))(t), false)

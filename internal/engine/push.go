@@ -191,6 +191,17 @@ func (e *Engine) refsNow(ctx context.Context, project ci.ProjectID, names []stri
 	return found, nil
 }
 
+// repositoryRefs gives the refs of a repository as the table is to hold them.
+func repositoryRefs(ctx context.Context, repositories *git.Server, id ci.ProjectID) (refs []ci.Ref, err error) {
+	found, err := repositories.Refs(ctx, int64(id))
+	for _, ref := range found {
+		if ref.Commit != "" { // a tag of something else is no ref that pipelines run on
+			refs = append(refs, ci.Ref{ProjectID: id, Name: ref.Name, SHA: ref.Commit})
+		}
+	}
+	return refs, err
+}
+
 // CompareRefs brings the table of refs in step with the repositories, for what a
 // crash left between git's update and ours (decisions: rows, 14). It runs at start.
 // A project without a repository gets one if it never had any refs, since a crash
@@ -202,7 +213,7 @@ func (e *Engine) CompareRefs(ctx context.Context) error {
 		return fmt.Errorf("list projects: %w", err)
 	}
 	for _, id := range ids {
-		found, err := e.git.Refs(ctx, int64(id))
+		all, err := repositoryRefs(ctx, e.git, id)
 		if errors.Is(err, git.ErrNoRepository) {
 			if err := e.finishProject(ctx, id); err != nil {
 				return err
@@ -211,12 +222,6 @@ func (e *Engine) CompareRefs(ctx context.Context) error {
 		}
 		if err != nil {
 			return fmt.Errorf("list refs of project %d: %w", id, err)
-		}
-		var all []ci.Ref
-		for _, ref := range found {
-			if ref.Commit != "" { // a tag of something else is no ref that pipelines run on
-				all = append(all, ci.Ref{ProjectID: id, Name: ref.Name, SHA: ref.Commit})
-			}
 		}
 		changed, err := e.store.ReplaceRefs(ctx, id, all)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/engine"
+	"github.com/lanyard-ci/lanyard/internal/engine/enginetest"
 	"github.com/lanyard-ci/lanyard/internal/githttp"
 )
 
@@ -321,6 +322,7 @@ func TestDeletionOfWhateverIsThere(t *testing.T) {
 		t.Errorf("spare: %q", said)
 	}
 	equal(t, "spare in the table", w.recorded(p, "refs/heads/spare"), "")
+	enginetest.Check(t, w.engine.CompareRefs(t.Context())) // the refs that the test made past the table
 }
 
 func TestNewNeedsItsParts(t *testing.T) {

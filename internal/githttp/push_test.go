@@ -11,6 +11,7 @@ import (
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/engine/enginetest"
 )
 
 // A made pipeline, as far as a push decides about it.
@@ -192,6 +193,7 @@ func TestProtectedBranch(t *testing.T) {
 	maintainer.refused([]string{"GitLab: You can only delete protected branches"}, "push", "origin", ":release/2")
 	maintainer.commit("a", "2", "change")
 	maintainer.must("push", "origin", "main", "main:release/1")
+	enginetest.Check(t, w.engine.CompareRefs(t.Context())) // the refs that the test made past the table
 }
 
 func TestForcePush(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/engine"
+	"github.com/lanyard-ci/lanyard/internal/engine/enginetest"
 )
 
 const everything = `
@@ -288,6 +289,7 @@ func TestPayloadOfTagsAndHistory(t *testing.T) {
 	if got, want := specs(w.take(token)), fmt.Sprintf("tag 20 %s%d +refs/tags/v1:refs/tags/v1", first, tagged.ID); got != want {
 		t.Errorf("tag: got %s, want %s", got, want)
 	}
+	enginetest.Check(t, w.engine.CompareRefs(t.Context())) // the refs that the test made past the table
 }
 
 func TestDotenvReports(t *testing.T) {

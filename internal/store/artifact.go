@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -18,8 +19,19 @@ func scanArtifact(s scanner, a *ci.Artifact) error {
 // expire; a zero time leaves that as it is. It returns *Taken for "type" when the
 // job has one of the same type, and ci.NoRecord() when the job is gone.
 func (db *DB) AddArtifact(ctx context.Context, a ci.Artifact, expiresAt time.Time) (ci.Artifact, error) {
+	return db.RecordArtifact(ctx, a, expiresAt, 0)
+}
+
+// RecordArtifact is AddArtifact for a blob that was announced. It takes the
+// announcement back; one that is gone is ErrLate, since the blob may be gone too.
+func (db *DB) RecordArtifact(ctx context.Context, a ci.Artifact, expiresAt time.Time, announced int64) (ci.Artifact, error) {
 	now := micros(db.now())
 	err := db.quick(ctx, fmt.Sprintf("add artifact of job %d", a.JobID), func(tx *Tx) error {
+		if announced != 0 {
+			if n, err := tx.Exec(`delete from trash where id = $1`, announced); err != nil || n == 0 {
+				return cmp.Or(err, ErrLate)
+			}
+		}
 		err := tx.Row([]any{&a.ID}, `
 			insert into artifacts (job_id, project_id, type, format, name, size, sha256, blob_key, access, expire_in, created_at)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning id`,

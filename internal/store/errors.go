@@ -19,6 +19,10 @@ var (
 	ErrTooMany = errors.New("limit reached")
 	// ErrNewer matches every NewerError.
 	ErrNewer = errors.New("written by a newer version")
+	// ErrLate says that a blob was written for so long that it counts as left behind.
+	ErrLate = errors.New("writing took too long")
+	// ErrOlder says that a database has to be brought up to date by a server first.
+	ErrOlder = errors.New("written by an older version")
 	// ErrClosed says that the writer takes no more writes.
 	ErrClosed = errors.New("store is closed")
 )

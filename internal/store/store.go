@@ -69,8 +69,20 @@ const (
 // It returns an error that matches ErrNewer, a *NewerError, when a newer version
 // of the program wrote the database, and leaves it alone then.
 func Open(ctx context.Context, c Config) (*DB, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if c.URL != "" {
+		return openPostgres(ctx, c)
+	}
+	return openSQLite(ctx, c)
+}
+
+// withDefaults fills in what may be left out.
+func (c Config) withDefaults() (Config, error) {
 	if c.Path == "" && c.URL == "" {
-		return nil, errors.New("open database: no path")
+		return c, errors.New("open database: no path")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -84,10 +96,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 			c.ReadConns = max(c.ReadConns, 12)
 		}
 	}
-	if c.URL != "" {
-		return openPostgres(ctx, c)
-	}
-	return openSQLite(ctx, c)
+	return c, nil
 }
 
 // View gives the reading side.

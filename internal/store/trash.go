@@ -13,22 +13,38 @@ const (
 	TrashBlob       = "blob"       // Key is the blob's
 	TrashLog        = "log"        // Key is the id of the job
 	TrashRepository = "repository" // Key is the id of the project
+	TrashSpec       = "spec"       // Key is the digest in hexadecimal digits
 )
 
-// A Trash row names something outside the database that nothing in it needs any
-// more.
+// A Trash row names something that nothing needs any more: outside the database, or
+// a specification, which is dear to find out about. It may also name a blob that is
+// being written, see AnnounceBlob.
 type Trash struct {
 	ID        int64
 	Kind      string
 	Key       string
-	CreatedAt time.Time
+	CreatedAt time.Time // of one that is being written: when it counts as left behind
+}
+
+func scanTrash(s scanner, t *Trash) error {
+	return s.Scan(&t.ID, &t.Kind, &t.Key, at(&t.CreatedAt))
 }
 
 // Trash lists what waits to be removed, oldest first, at most limit rows.
 func (v *View) Trash(ctx context.Context, limit int) ([]Trash, error) {
-	return list(ctx, v, "trash", func(s scanner, t *Trash) error {
-		return s.Scan(&t.ID, &t.Kind, &t.Key, at(&t.CreatedAt))
-	}, `select id, kind, key, created_at from trash order by id limit $1`, limit)
+	return list(ctx, v, "trash", scanTrash, `
+		select id, kind, key, created_at from trash where id > 0 and created_at <= $2 order by id limit $1`, limit, micros(v.now()))
+}
+
+// AnnounceBlob tells of a blob that is about to be written, so that it is removed
+// if what writes it ends before there is a row that needs it: late is when it counts
+// as left behind. EmptyTrash takes the announcement back, and so does RecordArtifact.
+func (db *DB) AnnounceBlob(ctx context.Context, key string, late time.Time) (announced int64, err error) {
+	err = db.quick(ctx, "announce a blob", func(tx *Tx) error {
+		return tx.Row([]any{&announced}, `
+			insert into trash (kind, key, created_at) values ($1, $2, $3) returning id`, TrashBlob, key, micros(late))
+	})
+	return announced, err
 }
 
 // EmptyTrash forgets rows whose things are removed.
@@ -58,6 +74,10 @@ func deletePipelines(tx *Tx, pipelines intList, now int64) (int64, error) {
 	if err := trashPipelines(tx, pipelines, now); err != nil {
 		return 0, err
 	}
+	specs, err := specsOf(tx, pipelines)
+	if err != nil {
+		return 0, err
+	}
 	for _, query := range []string{
 		`update project_running set running = running - (
 			select count(*) from jobs j join pipelines p on p.id = j.pipeline_id
@@ -70,7 +90,11 @@ func deletePipelines(tx *Tx, pipelines intList, now int64) (int64, error) {
 			return 0, err
 		}
 	}
-	return tx.Exec(`delete from pipelines where id in {ints $1}`, pipelines)
+	n, err := tx.Exec(`delete from pipelines where id in {ints $1}`, pipelines)
+	if err != nil {
+		return 0, err
+	}
+	return n, trashSpecs(tx, specs, now)
 }
 
 // DeletePipeline removes a pipeline with all its rows. Its blobs and logs go by

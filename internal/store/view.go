@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,41 @@ type View struct {
 
 	stmts sync.Map // query text → *sql.Stmt
 	count atomic.Int64
+}
+
+// OpenView opens the reading side alone, to look at a database that others may use
+// meanwhile. It changes nothing: a database whose schema is not the present one is
+// ErrNewer or ErrOlder. close ends the use.
+func OpenView(ctx context.Context, c Config) (v *View, close func() error, err error) {
+	c, err = c.withDefaults()
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.URL != "" {
+		v, err = openPostgresView(ctx, c)
+	} else {
+		v, err = openSQLiteView(ctx, c)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	provider, err := newProvider(v.pool, v.dialect, nil)
+	current := false
+	if err == nil {
+		current, err = checkSchema(ctx, v.pool, v.dialect, provider)
+	}
+	if err == nil && !current {
+		err = ErrOlder
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, v.close())
+	}
+	return v, v.close, nil
+}
+
+// QueryContext reads from tables that another package keeps in the same database.
+func (v *View) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return v.query(ctx, query, args...)
 }
 
 // openSQLiteView opens the reading side of a file.

@@ -179,7 +179,7 @@ func testDeletePipeline(t *testing.T, db *store.DB) {
 		ids = append(ids, row.ID)
 		same(t, "time of trash", row.CreatedAt, Epoch)
 	}
-	same(t, "trash", kinds, map[string]int{store.TrashBlob: 1, store.TrashLog: 2})
+	same(t, "trash", kinds, map[string]int{store.TrashBlob: 1, store.TrashLog: 2, store.TrashSpec: 1})
 	if trash[0].Key != "blob" {
 		t.Errorf("trash: got key %q, want blob", trash[0].Key)
 	}

@@ -156,7 +156,7 @@ func testDeleteProject(t *testing.T, db *store.DB) {
 	for _, row := range must(v.Trash(ctx, 100))(t) {
 		kinds[row.Kind]++
 	}
-	same(t, "trash", kinds, map[string]int{store.TrashLog: 10, store.TrashRepository: 1})
+	same(t, "trash", kinds, map[string]int{store.TrashLog: 10, store.TrashRepository: 1, store.TrashSpec: 1})
 	same(t, "another project's pipeline", must(v.Snapshot(ctx, kept.Pipeline.ID))(t), kept)
 	_, err = db.CreatePipeline(ctx, w.NewPipeline("late", 1))
 	missing(t, "pipeline of a deleted project", err)

@@ -86,6 +86,7 @@ CREATE INDEX jobs_pipeline on jobs (pipeline_id, id);
 CREATE INDEX jobs_project on jobs (project_id, id);
 CREATE INDEX jobs_runner on jobs (runner_id, id) where runner_id <> 0;
 CREATE INDEX jobs_scheduled on jobs (scheduled_at) where status = 'scheduled';
+CREATE INDEX jobs_spec on jobs (spec_digest);
 CREATE UNIQUE INDEX jobs_token on jobs (token_digest) where token_digest is not null;
 CREATE TABLE leases (
 	name   text primary key,
