@@ -73,6 +73,10 @@ func (a *API) table() []route {
 		{"PUT /projects/{id}/pipelines/{pipeline_id}/metadata", signedIn | jobs, api, a.renamePipeline, 0},
 		{"DELETE /projects/{id}/pipelines/{pipeline_id}", signedIn, api, a.deletePipeline, 0},
 
+		// CI lint.
+		{"GET /projects/{id}/ci/lint", anyone, api, a.lintFile, 0},
+		{"POST /projects/{id}/ci/lint", signedIn, api, a.lintContent, maxLintBody},
+
 		// Jobs.
 		{"GET /job", signedIn | jobs, api, a.getOwnJob, 0},
 		{"GET /projects/{id}/jobs", signedIn, api, a.listJobs, 0},

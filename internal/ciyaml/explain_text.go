@@ -30,7 +30,7 @@ func (t *explanationText) line(depth int, format string, args ...any) {
 }
 
 func (t *explanationText) decision(d *Decision) {
-	t.line(0, "%s: %s", d.Pos, d.headline())
+	t.line(0, "%s: %s", d.Pos, d)
 	for _, r := range d.Rules {
 		matches := "does not match"
 		switch {
@@ -58,8 +58,8 @@ func (t *explanationText) decision(d *Decision) {
 	}
 }
 
-// headline says what became of the job or the pipeline.
-func (d *Decision) headline() string {
+// String says on one line what became of the job or the pipeline.
+func (d *Decision) String() string {
 	if d.Job == "" {
 		verdict := "runs"
 		if !d.In {

@@ -110,10 +110,13 @@ func lookupIn(lists ...[]ciyaml.Variable) func(string) (string, bool) {
 	}
 }
 
-// appendYAML adds variables in the compiler's form.
+// appendYAML adds variables in the compiler's form. Values that the log must not
+// show no explanation shows either.
 func appendYAML(to []ciyaml.Variable, list []ci.Variable) []ciyaml.Variable {
 	for i := range list {
-		to = append(to, ciyaml.Variable{Key: list[i].Key, Value: list[i].Value, Raw: list[i].Raw, File: list[i].File})
+		to = append(to, ciyaml.Variable{
+			Key: list[i].Key, Value: list[i].Value, Raw: list[i].Raw, File: list[i].File, Secret: list[i].Masked || list[i].Secret,
+		})
 	}
 	return to
 }

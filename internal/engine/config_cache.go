@@ -79,10 +79,7 @@ const loadTime = 30 * time.Second
 // made from still reads the same. Callers who want the same one at once wait for
 // one load.
 func (e *Engine) loadConfig(ctx context.Context, d *pipelineDraft, early []ciyaml.Variable) (*loadedConfig, error) {
-	given := appendYAML(nil, d.variables[:len(d.Variables)]) // the payload is no variable of include
-	in := ciyaml.LoadInput{
-		Project: d.Project.FullPath, SHA: d.ref.SHA, Path: d.Project.Config(), Variables: lookupIn(early, given),
-	}
+	in := d.loadInput(early)
 	key := configKey{d.Project.ID, in.SHA, in.Path}
 	if cached := e.cachedConfig(key, in); cached != nil {
 		return cached, nil
@@ -106,6 +103,14 @@ func (e *Engine) loadConfig(ctx context.Context, d *pipelineDraft, early []ciyam
 		}
 	}
 	return e.load(ctx, d.Project, in, key) // that was for somebody with other variables
+}
+
+// loadInput names the configuration of a draft.
+func (d *pipelineDraft) loadInput(early []ciyaml.Variable) ciyaml.LoadInput {
+	given := appendYAML(nil, d.variables[:len(d.Variables)]) // the payload is no variable of include
+	return ciyaml.LoadInput{
+		Project: d.Project.FullPath, SHA: d.ref.SHA, Path: d.Project.Config(), Variables: lookupIn(early, given),
+	}
 }
 
 func (e *Engine) load(ctx context.Context, project ci.Project, in ciyaml.LoadInput, key configKey) (*loadedConfig, error) {
@@ -166,7 +171,7 @@ func (s *repositorySource) Paths(ctx context.Context, project, sha string) ([]st
 // readFile reads a file of a commit. What no repository can hold, such as a path
 // that climbs, is git.ErrNotExist too.
 func (e *Engine) readFile(ctx context.Context, project ci.ProjectID, sha, path string) ([]byte, error) {
-	if git.CheckPath(path) != nil {
+	if sha == "" || git.CheckPath(path) != nil {
 		return nil, git.ErrNotExist
 	}
 	return e.git.ReadFile(ctx, int64(project), sha, path)
@@ -178,6 +183,9 @@ const manyPaths = 200_000
 // paths lists the files of a commit. They never change, so they are read once.
 func (e *Engine) paths(ctx context.Context, project ci.ProjectID, sha string) ([]string, error) {
 	key := commitKey{project, sha}
+	if sha == "" { // nothing was committed yet
+		return nil, nil
+	}
 	if list, ok := e.trees.get(key); ok {
 		return list, nil
 	}

@@ -243,6 +243,18 @@ func (s *Server) IsAncestor(ctx context.Context, project int64, ancestor, rev st
 	return false, fmt.Errorf("whether %q leads to %q: %w", printable(ancestor), printable(rev), err)
 }
 
+// Contained reports whether a branch or a tag leads to the commit sha.
+func (s *Server) Contained(ctx context.Context, project int64, sha string) (bool, error) {
+	if !IsSHA(sha) {
+		return false, fmt.Errorf("%q is no commit: %w", printable(sha), ErrNotExist)
+	}
+	out, err := s.run(ctx, project, nil, "for-each-ref", "--count=1", "--format=%(refname)", "--contains="+sha, "refs/heads", "refs/tags")
+	if err != nil {
+		return false, fmt.Errorf("which refs lead to %s: %w", sha, err)
+	}
+	return len(bytes.TrimSpace(out)) > 0, nil
+}
+
 func (s *Server) pair(ctx context.Context, project int64, a, b string) (first, second string, err error) {
 	if first, err = s.Resolve(ctx, project, a); err != nil {
 		return "", "", err

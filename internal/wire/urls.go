@@ -87,6 +87,16 @@ func (u URLs) Commit(project, sha string) string {
 	return u.Project(project) + "/-/commit/" + url.PathEscape(sha)
 }
 
+// Blob is the page of a file at a commit.
+func (u URLs) Blob(project, sha, path string) string {
+	return u.Project(project) + "/-/blob/" + url.PathEscape(sha) + "/" + escapeAll(path)
+}
+
+// Raw is the content of a file at a commit.
+func (u URLs) Raw(project, sha, path string) string {
+	return u.Project(project) + "/-/raw/" + url.PathEscape(sha) + "/" + escapeAll(path)
+}
+
 // User is the page of a user.
 func (u URLs) User(username string) string { return u.Abs("/" + url.PathEscape(username)) }
 
