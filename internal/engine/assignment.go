@@ -15,17 +15,18 @@ import (
 // An Assignment is a job on its way to a runner, with all that the payload is
 // made from. It holds secrets: the job token and sealed variables, opened.
 type Assignment struct {
-	Job          ci.Job
-	Pipeline     ci.Pipeline
-	Project      ci.Project
-	User         ci.User // as whom the job runs
-	Runner       ci.Runner
-	Spec         ci.Spec
-	Token        string
-	Variables    []ci.Variable // final list in order of precedence, keys are unique
-	Dependencies []Dependency
-	dotenv       []ci.Artifact // reports of the same jobs that become variables
-	RefGone      bool          // the branch or tag is not there any more; the commit is
+	Job             ci.Job
+	Pipeline        ci.Pipeline
+	Project         ci.Project
+	RootNamespaceID ci.NamespaceID // of the project
+	User            ci.User        // as whom the job runs
+	Runner          ci.Runner
+	Spec            ci.Spec
+	Token           string
+	Variables       []ci.Variable // final list in order of precedence, keys are unique
+	Dependencies    []Dependency
+	dotenv          []ci.Artifact // reports of the same jobs that become variables
+	RefGone         bool          // the branch or tag is not there any more; the commit is
 
 	// For people who watch queues: how many the runner found with work in them, how
 	// many jobs it tried to take for this one, and how many jobs of the project are
@@ -39,37 +40,17 @@ type Dependency struct {
 	Archive ci.Artifact
 }
 
-// missingDependency says that artifacts which a job must have are gone.
-type missingDependency struct{ job string }
-
-// Error names the job whose artifacts are missing.
-func (m *missingDependency) Error() string { return "artifacts of job " + m.job + " are gone" }
-
-// complete gathers the rest of what a runner gets for a job that it has just taken.
-func (e *Engine) complete(ctx context.Context, a *Assignment, job ci.Job, head store.QueueHead) (err error) {
-	a.Job, a.Running = job, int(head.Running)
-	a.Token = e.keys.JobToken(int64(job.ID), job.TokenNonce)
-	if a.Project, err = e.view.Project(ctx, job.ProjectID); err != nil {
-		return fmt.Errorf("load project of job %d: %w", job.ID, err)
-	}
-	prefix := ci.BranchPrefix
-	if a.Pipeline.Tag {
-		prefix = ci.TagPrefix
-	}
-	_, err = e.view.Ref(ctx, job.ProjectID, prefix+a.Pipeline.Ref)
-	if a.RefGone = ci.IsNotFound(err); err != nil && !a.RefGone {
-		return fmt.Errorf("look up ref of job %d: %w", job.ID, err)
-	}
-	a.Variables, err = e.jobVariables(ctx, a)
-	return err
-}
-
 // Spec reads what a job executes.
 func (e *Engine) Spec(ctx context.Context, job ci.Job) (ci.Spec, error) {
 	body, err := e.view.Spec(ctx, job.SpecDigest)
 	if err != nil {
 		return ci.Spec{}, fmt.Errorf("read specification of job %d: %w", job.ID, err)
 	}
+	return decodeSpec(job, body)
+}
+
+// decodeSpec gives a specification from its stored form.
+func decodeSpec(job ci.Job, body []byte) (ci.Spec, error) {
 	var spec ci.Spec
 	if err := json.Unmarshal(body, &spec); err != nil {
 		return ci.Spec{}, fmt.Errorf("decode specification of job %d: %w", job.ID, err)
@@ -105,28 +86,17 @@ func (e *Engine) openVariables(sealed []byte, context string) ([]ci.Variable, er
 
 // dependencies picks the artifacts of earlier jobs that go to the job, in the
 // order of the pipeline: archives to download and reports that become variables
-// (contract/ci-yaml.md 5.4, 6.2 and 6.3).
-// Errors: *missingDependency when those of a job are erased or have expired.
-func (e *Engine) dependencies(ctx context.Context, s *ci.Snapshot, job ci.Job, a *Assignment) error {
-	var from []ci.Job
-	var ids []ci.JobID
-	for i := range s.Jobs {
-		if earlier := s.Jobs[i]; !earlier.Retried && feeds(earlier, job) {
-			from, ids = append(from, earlier), append(ids, earlier.ID)
+// (contract/ci-yaml.md 5.4, 6.2 and 6.3). It reports whether those of one of them
+// are missing, since they are erased or have expired.
+func (e *Engine) dependencies(found *store.Candidate, job ci.Job, a *Assignment) (missing bool) {
+	for _, earlier := range found.Snapshot.Jobs {
+		if earlier.Retried || !feeds(earlier, job) {
+			continue
 		}
-	}
-	if len(from) == 0 {
-		return nil
-	}
-	artifacts, err := e.view.Artifacts(ctx, ids)
-	if err != nil {
-		return fmt.Errorf("read artifacts for job %d: %w", job.ID, err)
-	}
-	for _, earlier := range from {
 		if expired(earlier, e.now()) || !earlier.ErasedAt.IsZero() {
-			return &missingDependency{earlier.Name}
+			return true
 		}
-		for _, artifact := range artifacts[earlier.ID] {
+		for _, artifact := range found.Artifacts[earlier.ID] {
 			switch artifact.Type {
 			case archive:
 				a.Dependencies = append(a.Dependencies, Dependency{Job: earlier, Archive: artifact})
@@ -135,7 +105,7 @@ func (e *Engine) dependencies(ctx context.Context, s *ci.Snapshot, job ci.Job, a
 			}
 		}
 	}
-	return nil
+	return false
 }
 
 // feeds reports whether artifacts of earlier go to job: those of earlier stages, or

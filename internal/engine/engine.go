@@ -158,9 +158,16 @@ const maxTries = 8
 // change is the only way a pipeline moves: load, decide, save if nobody was
 // faster, then tell. It returns the changes that were saved.
 func (e *Engine) change(ctx context.Context, id ci.PipelineID, decide func(*ci.Snapshot) (ci.Changes, error)) (ci.Changes, error) {
+	return e.changeLoaded(ctx, id, func() (*ci.Snapshot, error) { return e.view.Snapshot(ctx, id) }, decide)
+}
+
+// changeLoaded is change with a snapshot that comes from load.
+func (e *Engine) changeLoaded(
+	ctx context.Context, id ci.PipelineID, load func() (*ci.Snapshot, error), decide func(*ci.Snapshot) (ci.Changes, error),
+) (ci.Changes, error) {
 	defer e.lock(id)() // in this process; other replicas meet in Apply
 	for range maxTries {
-		snapshot, err := e.view.Snapshot(ctx, id)
+		snapshot, err := load()
 		if errors.Is(err, store.ErrMoved) {
 			continue
 		}

@@ -10,18 +10,19 @@ import (
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/expand"
+	"github.com/lanyard-ci/lanyard/internal/store"
 )
 
 // jobVariables is the final list of a job, in GitLab's order of precedence (later
 // ones win): predefined, YAML, user, reported by earlier jobs, pipeline, given when
 // it was played
 // (contract/trigger-api.md 7, contract/ci-yaml.md 5.1).
-func (e *Engine) jobVariables(ctx context.Context, a *Assignment) ([]ci.Variable, error) {
+func (e *Engine) jobVariables(ctx context.Context, a *Assignment, found *store.Candidate) ([]ci.Variable, error) {
 	commit, err := e.commit(ctx, a.Project.ID, a.Pipeline.SHA)
 	if err != nil {
 		return nil, err
 	}
-	given, err := e.PipelineVariables(ctx, a.Pipeline)
+	given, err := e.openVariables(found.Variables, a.Pipeline.UID)
 	if err != nil {
 		return nil, err
 	}
@@ -33,17 +34,13 @@ func (e *Engine) jobVariables(ctx context.Context, a *Assignment) ([]ci.Variable
 	if err != nil {
 		return nil, err
 	}
-	triggered, err := e.triggeredVariables(ctx, a.Pipeline)
-	if err != nil {
-		return nil, err
-	}
 	tagMessage, err := e.tagMessage(ctx, a.Project.ID, a.Pipeline)
 	if err != nil {
 		return nil, err
 	}
 	list := mergeVariables(
 		e.server, e.projectVariables(a.Project), commitVariables(a.Pipeline, commit, tagMessage),
-		e.pipelineVariables(a.Project, a.Pipeline), triggered, e.storedPipelineVariables(a), e.ownVariables(a), runnerVariables(a.Runner),
+		e.pipelineVariables(a.Project, a.Pipeline), triggerVariables(a.Pipeline.TriggerID != 0, found.TriggerShort), e.storedPipelineVariables(a), e.ownVariables(a), runnerVariables(a.Runner),
 		a.Spec.Variables, userVariables(a.User), secret(reported), asSent(secret(given)), secret(played),
 	)
 	return expandVariables(list), nil
@@ -117,18 +114,6 @@ func (e *Engine) storedPipelineVariables(a *Assignment) []ci.Variable {
 		{Key: "CI_PIPELINE_IID", Value: strconv.FormatInt(a.Pipeline.IID, 10)},
 		{Key: "CI_PIPELINE_URL", Value: e.urls.Pipeline(a.Project.FullPath, int64(a.Pipeline.ID))},
 	}
-}
-
-// triggeredVariables are triggerVariables once the pipeline has a row.
-func (e *Engine) triggeredVariables(ctx context.Context, p ci.Pipeline) ([]ci.Variable, error) {
-	if p.TriggerID == 0 {
-		return nil, nil
-	}
-	trigger, err := e.view.Trigger(ctx, p.ProjectID, p.TriggerID)
-	if err != nil && !ci.IsNotFound(err) {
-		return nil, fmt.Errorf("load trigger token of pipeline %d: %w", p.ID, err)
-	}
-	return triggerVariables(true, trigger.Short), nil
 }
 
 // ownVariables describe the job itself, its token included.

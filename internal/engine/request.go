@@ -35,7 +35,7 @@ func (e *Engine) RequestJob(ctx context.Context, c RunnerContact) (*Assignment, 
 	if c.Runner.Paused {
 		return nil, nil
 	}
-	heads, err := e.view.PendingQueues(ctx)
+	heads, err := e.view.PendingQueues(ctx, groupOf(c.Runner))
 	if err != nil {
 		return nil, fmt.Errorf("read pending queues: %w", err)
 	}
@@ -44,7 +44,7 @@ func (e *Engine) RequestJob(ctx context.Context, c RunnerContact) (*Assignment, 
 	})
 	search := &search{engine: e, contact: c, waiting: len(heads)}
 	for _, head := range heads {
-		within, err := e.withinReach(ctx, c, head)
+		within, err := withinReach(c, head)
 		if err != nil {
 			return nil, err
 		}
@@ -58,8 +58,16 @@ func (e *Engine) RequestJob(ctx context.Context, c RunnerContact) (*Assignment, 
 	return nil, nil
 }
 
+// groupOf is below which group a runner takes jobs, 0 when that does not decide.
+func groupOf(runner ci.Runner) ci.NamespaceID {
+	if runner.Type == ci.GroupRunner {
+		return runner.NamespaceID
+	}
+	return 0
+}
+
 // withinReach reports whether the runner may take jobs from the queue of head.
-func (e *Engine) withinReach(ctx context.Context, c RunnerContact, head store.QueueHead) (bool, error) {
+func withinReach(c RunnerContact, head store.QueueHead) (bool, error) {
 	queue, err := ci.ParseQueue(head.Key)
 	if err != nil {
 		return false, err
@@ -67,7 +75,7 @@ func (e *Engine) withinReach(ctx context.Context, c RunnerContact, head store.Qu
 	if !c.Runner.May(queue.Tags, queue.Protected) {
 		return false, nil
 	}
-	serves, err := e.serves(ctx, c.Runner, queue.ProjectID)
+	serves, err := serves(c.Runner, queue.ProjectID, head)
 	if err == nil && !serves && c.Reach != nil {
 		c.Reach.exclude(queue.ProjectID)
 	}
@@ -77,30 +85,20 @@ func (e *Engine) withinReach(ctx context.Context, c RunnerContact, head store.Qu
 // serves reports whether a runner works for a project: instance runners for all
 // that want them, group runners for all below the group, project runners for
 // theirs (contract/runner-protocol.md 10).
-func (e *Engine) serves(ctx context.Context, runner ci.Runner, id ci.ProjectID) (bool, error) {
+func serves(runner ci.Runner, id ci.ProjectID, head store.QueueHead) (bool, error) {
 	if runner.Type == ci.ProjectRunner && !slices.Contains(runner.ProjectIDs, id) {
 		return false, nil
 	}
-	project, err := e.view.Project(ctx, id)
-	if ci.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("load project of a pending job: %w", err)
-	}
+	settings, there, err := head.Settings()
 	switch {
-	case project.BuildsAccess == ci.AccessDisabled:
-		return false, nil
+	case err != nil || !there || settings.BuildsAccess == ci.AccessDisabled:
+		return false, err
 	case runner.Type == ci.InstanceRunner:
-		return project.SharedRunners, nil
-	case runner.Type == ci.ProjectRunner:
-		return true, nil
+		return settings.SharedRunners, nil
+	case runner.Type == ci.GroupRunner:
+		return head.Below, nil
 	}
-	ancestors, err := e.view.Ancestors(ctx, project.NamespaceID)
-	if err != nil {
-		return false, fmt.Errorf("read groups above project %d: %w", id, err)
-	}
-	return slices.Contains(ancestors, runner.NamespaceID), nil
+	return true, nil
 }
 
 // A search is one look through the queues.

@@ -13,17 +13,24 @@ import (
 )
 
 // take claims one job. It returns nil when somebody else was faster, or when the
-// job turned out to be one that must fail instead of run.
+// job turned out to be one that must fail instead of run. It reads all that it
+// needs in one statement and writes in another.
 func (e *Engine) take(ctx context.Context, c RunnerContact, head store.QueueHead) (*Assignment, error) {
 	nonce, digest := e.newJobToken(head.JobID)
+	var found *store.Candidate
+	load := func() (_ *ci.Snapshot, err error) {
+		if found, err = e.view.Candidate(ctx, head.JobID); err != nil {
+			return nil, err
+		}
+		return &found.Snapshot, nil
+	}
 	var a *Assignment
-	var taken ci.Job
-	_, err := e.change(ctx, head.PipelineID, func(s *ci.Snapshot) (ci.Changes, error) {
+	_, err := e.changeLoaded(ctx, head.PipelineID, load, func(s *ci.Snapshot) (ci.Changes, error) {
 		job := s.Job(head.JobID)
-		if a, taken = nil, (ci.Job{}); job == nil || job.Status != ci.Pending {
+		if a = nil; job == nil || job.Status != ci.Pending {
 			return ci.Changes{}, nil
 		}
-		prepared, reason, err := e.prepare(ctx, s, *job, c)
+		prepared, reason, err := e.prepare(found, *job, c)
 		if err != nil {
 			return ci.Changes{}, err
 		}
@@ -34,51 +41,68 @@ func (e *Engine) take(ctx context.Context, c RunnerContact, head store.QueueHead
 			Runner: c.Runner.ID, Manager: c.Manager.ID, Graceful: c.Features["cancel_gracefully"],
 			Timeout: c.Runner.MaximumTimeout, TokenNonce: nonce, TokenDigest: digest,
 		}, e.now())
-		a, taken = prepared, changed(changes, head.JobID)
+		a, prepared.Job = prepared, changed(changes, head.JobID)
 		return changes, err
 	})
 	switch {
-	case ci.IsNotFound(err): // the pipeline was deleted
-		return nil, nil
+	case ci.IsNotFound(err):
+		return nil, e.dropOrphan(ctx, head)
 	case err != nil:
 		return nil, fmt.Errorf("take job %d: %w", head.JobID, err)
 	case a == nil:
 		return nil, nil
 	}
-	e.contacts.put(taken.ID, time.Time{}) // nobody has heard of this holder yet
+	e.contacts.put(a.Job.ID, time.Time{}) // nobody has heard of this holder yet
 	// From here on the job is the runner's, whatever becomes of the request.
 	after := context.WithoutCancel(ctx)
-	if err := e.complete(after, a, taken, head); err != nil {
-		return nil, errors.Join(err, e.DropJob(after, taken.ID, ci.SchedulerFailure))
+	a.Running = int(head.Running)
+	a.Token = e.keys.JobToken(int64(a.Job.ID), a.Job.TokenNonce)
+	if a.Variables, err = e.jobVariables(after, a, found); err != nil {
+		return nil, errors.Join(err, e.DropJob(after, a.Job.ID, ci.SchedulerFailure))
 	}
 	return a, nil
 }
 
-// prepare gathers what decides whether a job that is offered may run; a reason
-// says why it must fail instead (contract/runner-protocol.md 3, checks before
-// assignment).
-func (e *Engine) prepare(ctx context.Context, s *ci.Snapshot, job ci.Job, c RunnerContact) (*Assignment, ci.FailureReason, error) {
-	a := &Assignment{Pipeline: s.Pipeline, Runner: c.Runner}
-	var err error
-	a.User, err = e.view.User(ctx, job.UserID)
-	if err != nil && !ci.IsNotFound(err) {
-		return nil, "", fmt.Errorf("load user of job %d: %w", job.ID, err)
+// prepare decides whether a job that is offered may run; a reason says why it must
+// fail instead (contract/runner-protocol.md 3, checks before assignment).
+func (e *Engine) prepare(found *store.Candidate, job ci.Job, c RunnerContact) (*Assignment, ci.FailureReason, error) {
+	a := &Assignment{
+		Pipeline: found.Snapshot.Pipeline, Project: found.Project, RootNamespaceID: found.RootNamespaceID,
+		User: found.User, Runner: c.Runner, RefGone: !found.RefKept,
 	}
-	if err != nil || a.User.State == ci.UserBlocked {
+	if a.User.State == ci.UserBlocked {
 		return nil, ci.UserBlockedFailure, nil
 	}
-	if a.Spec, err = e.Spec(ctx, job); err != nil {
+	var err error
+	if a.Spec, err = decodeSpec(job, found.Spec); err != nil {
 		return nil, "", err
 	}
 	if !supports(c.Features, job, a.Spec) {
 		return nil, ci.RunnerUnsupported, nil
 	}
-	err = e.dependencies(ctx, s, job, a)
-	var missing *missingDependency
-	if errors.As(err, &missing) {
+	if missing := e.dependencies(found, job, a); missing {
 		return nil, ci.MissingDependencyFailure, nil
 	}
-	return a, "", err
+	return a, "", nil
+}
+
+// dropOrphan fails a pending job whose user is gone. One that is gone itself, with
+// its pipeline, is no job any more.
+func (e *Engine) dropOrphan(ctx context.Context, head store.QueueHead) error {
+	_, err := e.change(ctx, head.PipelineID, func(s *ci.Snapshot) (ci.Changes, error) {
+		job := s.Job(head.JobID)
+		if job == nil || job.Status != ci.Pending {
+			return ci.Changes{}, nil
+		}
+		if _, err := e.view.User(ctx, job.UserID); !ci.IsNotFound(err) {
+			return ci.Changes{}, err
+		}
+		return flow.Drop(s, head.JobID, ci.UserBlockedFailure, e.now())
+	})
+	if err != nil && !ci.IsNotFound(err) {
+		return fmt.Errorf("drop job %d of no user: %w", head.JobID, err)
+	}
+	return nil
 }
 
 // supports reports whether a runner announced every feature that the job needs. A

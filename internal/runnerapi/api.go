@@ -27,7 +27,6 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/engine"
 	"github.com/lanyard-ci/lanyard/internal/hub"
-	"github.com/lanyard-ci/lanyard/internal/store"
 	"github.com/lanyard-ci/lanyard/internal/trace"
 	"github.com/lanyard-ci/lanyard/internal/wire"
 )
@@ -36,7 +35,6 @@ import (
 // required.
 type Config struct {
 	Engine   *engine.Engine
-	View     *store.View
 	Blobs    blob.Store
 	Traces   *trace.Traces
 	Hub      *hub.Hub
@@ -53,7 +51,6 @@ const defaultPollTime = 50 * time.Second
 // An API answers runners. Its methods may be called from any goroutine.
 type API struct {
 	engine   *engine.Engine
-	view     *store.View
 	blobs    blob.Store
 	hub      *hub.Hub
 	urls     wire.URLs
@@ -64,7 +61,7 @@ type API struct {
 
 // New makes an API.
 func New(c Config) (*API, error) {
-	if c.Engine == nil || c.View == nil || c.Blobs == nil || c.Traces == nil || c.Hub == nil ||
+	if c.Engine == nil || c.Blobs == nil || c.Traces == nil || c.Hub == nil ||
 		c.URLs.External == nil || c.Limiter == nil || c.Now == nil {
 		return nil, errors.New("make runner API: a required part is missing")
 	}
@@ -75,7 +72,7 @@ func New(c Config) (*API, error) {
 		c.PollTime = defaultPollTime
 	}
 	return &API{
-		engine: c.Engine, view: c.View, blobs: c.Blobs, hub: c.Hub, urls: c.URLs, limiter: c.Limiter, log: c.Logger,
+		engine: c.Engine, blobs: c.Blobs, hub: c.Hub, urls: c.URLs, limiter: c.Limiter, log: c.Logger,
 		pollTime: c.PollTime,
 	}, nil
 }

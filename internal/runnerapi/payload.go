@@ -2,7 +2,6 @@ package runnerapi
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -164,13 +163,9 @@ type features struct {
 var tokenPrefixes = []string{"glpat-", "glptt-", "glrt-", "glcbt-"}
 
 // payload describes a job to its runner.
-func (a *API) payload(ctx context.Context, from *engine.Assignment) (*payload, error) {
-	info, err := a.jobInfo(ctx, from)
-	if err != nil {
-		return nil, err
-	}
+func (a *API) payload(from *engine.Assignment) (_ *payload, err error) {
 	p := &payload{
-		ID: from.Job.ID, Token: from.Token, AllowGitFetch: true, JobInfo: info, GitInfo: a.gitInfo(from),
+		ID: from.Job.ID, Token: from.Token, AllowGitFetch: true, JobInfo: a.jobInfo(from), GitInfo: a.gitInfo(from),
 		RunnerInfo: runnerInfo{Timeout: from.Job.Timeout},
 		Inputs:     inputs(from.Spec), Hooks: hooks(from.Spec), Run: from.Spec.Run, Credentials: []struct{}{},
 		Variables: make([]variable, 0, len(from.Variables)),
@@ -213,16 +208,8 @@ func (a *API) payload(ctx context.Context, from *engine.Assignment) (*payload, e
 }
 
 // jobInfo names the job and all around it.
-func (a *API) jobInfo(ctx context.Context, from *engine.Assignment) (jobInfo, error) {
+func (a *API) jobInfo(from *engine.Assignment) jobInfo {
 	job, project := from.Job, from.Project
-	root := project.NamespaceID
-	if name := project.RootNamespace(); name != project.NamespacePath() {
-		namespace, err := a.view.NamespaceByPath(ctx, name)
-		if err != nil {
-			return jobInfo{}, fmt.Errorf("find root namespace of project %d: %w", project.ID, err)
-		}
-		root = namespace.ID
-	}
 	beside := "+Inf"
 	if from.Runner.Type == ci.InstanceRunner {
 		beside = strconv.Itoa(from.Running)
@@ -231,11 +218,11 @@ func (a *API) jobInfo(ctx context.Context, from *engine.Assignment) (jobInfo, er
 	return jobInfo{
 		ID: job.ID, Name: job.Name, Stage: job.Stage, PipelineID: job.PipelineID,
 		ProjectID: project.ID, ProjectName: project.Path, ProjectFullPath: project.FullPath,
-		NamespaceID: project.NamespaceID, RootNamespaceID: root, OrganizationID: 1,
+		NamespaceID: project.NamespaceID, RootNamespaceID: from.RootNamespaceID, OrganizationID: 1,
 		InstanceID: uuid[:8], InstanceUUID: uuid, UserID: job.UserID,
 		InQueue: max(0, job.StartedAt.Sub(job.QueuedAt).Seconds()), RunningBeside: beside,
 		QueueSize: from.QueueSize, QueueDepth: from.QueueDepth,
-	}, nil
+	}
 }
 
 // gitInfo says what to fetch: the commit itself, under a name of the pipeline's

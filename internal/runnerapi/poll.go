@@ -107,7 +107,7 @@ func (a *API) draining() bool {
 // one that cannot be described fails, since it would not get better.
 func (a *API) give(w http.ResponseWriter, r *http.Request, assignment *engine.Assignment) error {
 	ctx, id := context.WithoutCancel(r.Context()), assignment.Job.ID
-	p, err := a.payload(ctx, assignment)
+	p, err := a.payload(assignment)
 	if err != nil {
 		return errors.Join(err, a.engine.DropJob(ctx, id, ci.SchedulerFailure))
 	}

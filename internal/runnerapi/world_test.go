@@ -73,7 +73,7 @@ func newWorld(t testing.TB, config string, o options) *world {
 		o.pollTime = 50 * time.Millisecond
 	}
 	api, err := New(Config{
-		Engine: w.engine, View: w.view, Blobs: base.Blobs, Traces: w.traces, Hub: w.hub, URLs: base.URLs,
+		Engine: w.engine, Blobs: base.Blobs, Traces: w.traces, Hub: w.hub, URLs: base.URLs,
 		Limiter: wire.NewLimiter(wire.LimiterConfig{}), Now: w.now, Logger: base.Logger, PollTime: o.pollTime,
 	})
 	check(err)

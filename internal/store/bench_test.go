@@ -118,7 +118,7 @@ func BenchmarkPendingQueues(b *testing.B) {
 			}
 			measure(b, count, func() {
 				for range b.N {
-					heads, err := db.View().PendingQueues(b.Context())
+					heads, err := db.View().PendingQueues(b.Context(), 0)
 					if err != nil || len(heads) != 2 {
 						b.Fatal(heads, err)
 					}

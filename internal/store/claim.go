@@ -15,6 +15,21 @@ type QueueHead struct {
 	JobID      ci.JobID
 	PipelineID ci.PipelineID
 	Running    int64 // jobs of the same project that runners hold, for fairness
+	Below      bool  // the project is in the group that was asked for, or in one below it
+
+	ProjectSettings string // of that project, as stored; empty when it is gone
+}
+
+// Settings gives those of the project, and whether it is still there. Most heads
+// are never looked at, so they are decoded only here.
+func (h *QueueHead) Settings() (settings ci.ProjectSettings, there bool, err error) {
+	if h.ProjectSettings == "" {
+		return settings, false, nil
+	}
+	if err := (document{&settings}).Scan(h.ProjectSettings); err != nil {
+		return settings, false, fmt.Errorf("decode settings of the project of job %d: %w", h.JobID, err)
+	}
+	return settings, true, nil
 }
 
 // pendingQueues walks the index jobs_pending from one queue to the next (a loose
@@ -33,16 +48,21 @@ const pendingQueues = `
 		from heads where queue is not null
 	)
 	select f.queue, f.job_id, (select j.pipeline_id from jobs j where j.id = f.job_id),
-		coalesce((select r.running from jobs j join project_running r on r.project_id = j.project_id where j.id = f.job_id), 0)
+		coalesce((select r.running from jobs j join project_running r on r.project_id = j.project_id where j.id = f.job_id), 0),
+		coalesce((select pr.settings from jobs j join projects pr on pr.id = j.project_id where j.id = f.job_id), ''),
+		case when cast($1 as bigint) = 0 then false else exists (
+			select 1 from namespaces g join jobs j on j.id = f.job_id join projects pr on pr.id = j.project_id
+			where g.id = cast($1 as bigint) and substr(lower(pr.full_path), 1, length(g.full_path) + 1) = lower(g.full_path) || '/'
+		) end
 	from firsts f`
 
 // PendingQueues gives the head of every queue in which a job is pending, in no
-// promised order. Taking a
-// job is an Apply to its pipeline, so two runners never get the same one.
-func (v *View) PendingQueues(ctx context.Context) ([]QueueHead, error) {
+// promised order, and says which are below a group; 0: nobody asks. Taking a job is
+// an Apply to its pipeline, so two runners never get the same one.
+func (v *View) PendingQueues(ctx context.Context, group ci.NamespaceID) ([]QueueHead, error) {
 	return list(ctx, v, "pending queues", func(s scanner, h *QueueHead) error {
-		return s.Scan(&h.Key, &h.JobID, &h.PipelineID, &h.Running)
-	}, pendingQueues)
+		return s.Scan(&h.Key, &h.JobID, &h.PipelineID, &h.Running, &h.ProjectSettings, &h.Below)
+	}, pendingQueues, group)
 }
 
 // PendingJobs gives at most limit pending jobs of a queue that come after a job,

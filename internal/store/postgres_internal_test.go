@@ -240,7 +240,7 @@ func TestPostgresStatements(t *testing.T) {
 		return func() error { _, err := db.CreatePipeline(ctx, n); return err }
 	}
 	claim := func() error {
-		heads, err := v.PendingQueues(ctx)
+		heads, err := v.PendingQueues(ctx, 0)
 		if err != nil {
 			return err
 		}
@@ -283,7 +283,7 @@ func TestPostgresClaimDoesNotGrow(t *testing.T) {
 	defer pool.Close()
 	pages := func() (n int) {
 		t.Helper()
-		plan := strings.Join(rowTexts(t, pool, `explain (analyze, buffers, costs off, timing off) execute look`), "\n")
+		plan := strings.Join(rowTexts(t, pool, `explain (analyze, buffers, costs off, timing off) execute look(0)`), "\n")
 		_, rest, _ := strings.Cut(plan, "Buffers: shared hit=")
 		if _, err := fmt.Sscan(rest, &n); err != nil {
 			t.Fatalf("%v in %s", err, plan)

@@ -57,6 +57,13 @@ func sqliteViolation(err error) (violation, string) {
 	return noViolation, ""
 }
 
+// refused reports whether the schema refused a statement, which leaves the
+// transaction as it was before it.
+func refused(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlitelib.SQLITE_CONSTRAINT
+}
+
 // writerDSN names a file for the writer.
 func writerDSN(path, synchronous string) string {
 	return sqliteDSN(path, "busy_timeout(5000)", "foreign_keys(1)", "journal_mode(wal)", "journal_size_limit(67108864)",
@@ -91,6 +98,9 @@ func openSQLite(ctx context.Context, c Config) (*DB, error) {
 		return nil, err
 	}
 	view, err := openSQLiteView(ctx, c)
+	if err == nil {
+		err = writer.Do(ctx, teachChanges)
+	}
 	if err != nil {
 		return nil, errors.Join(err, writer.Close())
 	}
@@ -114,10 +124,6 @@ func private(path string) error {
 
 func (s *sqliteWrites) do(ctx context.Context, _ isolation, fn func(*Tx) error) error {
 	return s.writer.Do(ctx, fn)
-}
-
-func (s *sqliteWrites) apply(ctx context.Context, a *application) error {
-	return s.writer.Do(ctx, a.run)
 }
 
 func (s *sqliteWrites) checkpoint(ctx context.Context) error { return s.writer.Checkpoint(ctx) }

@@ -115,14 +115,15 @@ func TestStatements(t *testing.T) {
 		{"pipeline with everything", 7, create(full)},
 		{"pipeline with known specifications", 3, create(again)},
 		{"snapshot", 2, read(func() error { _, err := v.Snapshot(ctx, 1); return err })},
-		{"pending queues", 1, read(func() error { _, err := v.PendingQueues(ctx); return err })},
+		{"pending queues", 1, read(func() error { _, err := v.PendingQueues(ctx, 0); return err })},
 		{"trigger by digest", 1, read(func() error { _, err := v.TriggerByDigest(ctx, []byte{1}); return err })},
 		{"role", 1, read(func() error { _, err := v.Role(ctx, 1, project); return err })},
 		{"refs named", 1, read(func() error { _, err := v.RefsNamed(ctx, project.ID, "main"); return err })},
 		{"project", 1, read(func() error { _, err := v.Project(ctx, project.ID); return err })},
 		{"user", 1, read(func() error { _, err := v.User(ctx, 1); return err })},
 		{"runner", 1, read(func() error { _, err := v.RunnerByDigest(ctx, []byte{1}); return err })},
-		{"apply", 3, read(func() error {
+		{"candidate", 1, read(func() error { _, err := v.Candidate(ctx, 1); return err })},
+		{"apply", 1, read(func() error {
 			return db.Apply(ctx, ci.Changes{Pipeline: ci.Pipeline{ID: 1, ProjectID: project.ID}, Jobs: []ci.Job{{ID: 1, Status: ci.Running}}}, 1)
 		})},
 	} {

@@ -67,12 +67,15 @@ func TestContract(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer db.Close()
-		pool, err := sql.Open("sqlite", path)
+		pool, err := store.WriterSession(t.Context(), path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer pool.Close()
 		ran.planned(t, func(query string) { checkPlan(t, pool, query) })
+		for _, step := range store.ChangesSteps() { // a plan does not show what a trigger does
+			checkPlan(t, pool, step)
+		}
 	})
 }
 

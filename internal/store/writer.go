@@ -25,7 +25,7 @@ type WriterConfig struct {
 // takes whatever writes are queued and commits them as one transaction. It is
 // exported for packages that keep a database file of their own.
 type Writer struct {
-	*groupQueue[func(*Tx) error]
+	*groupQueue[unit]
 	pool    *sql.DB
 	conn    *sql.Conn
 	config  WriterConfig
@@ -34,8 +34,14 @@ type Writer struct {
 	stmts map[string]*sql.Stmt // used only in the run goroutine
 }
 
+// A unit is what is written as a whole or not at all.
+type unit struct {
+	run    func(*Tx) error
+	single bool // it is one statement, which is a whole by itself
+}
+
 // write is one that waits in the queue of a Writer.
-type write = entry[func(*Tx) error]
+type write = entry[unit]
 
 // OpenWriter opens the file, creating it if need be, and starts the goroutine.
 // It fails when the connection does not have the properties that the rest rests
@@ -55,7 +61,7 @@ func OpenWriter(ctx context.Context, c WriterConfig) (*Writer, error) {
 		return nil, fmt.Errorf("open %s for writing: %w", c.Path, err)
 	}
 	w := &Writer{
-		groupQueue: newGroupQueue[func(*Tx) error](maxGroup, c.Committed), pool: pool, conn: conn, config: c, stmts: map[string]*sql.Stmt{},
+		groupQueue: newGroupQueue[unit](maxGroup, c.Committed), pool: pool, conn: conn, config: c, stmts: map[string]*sql.Stmt{},
 	}
 	if err := w.assert(ctx); err != nil {
 		conn.Close()
@@ -95,7 +101,15 @@ func (w *Writer) assert(ctx context.Context) error {
 // writer's goroutine and must only execute SQL: everything that can be computed
 // before is computed before. An error that matches ErrUnknown means that the
 // commit itself failed.
-func (w *Writer) Do(ctx context.Context, fn func(*Tx) error) error { return w.put(ctx, fn) }
+func (w *Writer) Do(ctx context.Context, fn func(*Tx) error) error {
+	return w.put(ctx, unit{run: fn})
+}
+
+// Exec is Do for a write of one statement. When nobody else writes, it is a
+// transaction by itself.
+func (w *Writer) Exec(ctx context.Context, query string, args ...any) error {
+	return w.put(ctx, unit{run: func(tx *Tx) error { return tx.exec(query, args...) }, single: true})
+}
 
 // Close lets the queued writes finish, then moves the log into the database file
 // and closes it. Writes that come later get ErrClosed. It may be called again.
@@ -129,6 +143,10 @@ func (w *Writer) release() {
 
 // commit runs the writes of a group in one transaction and answers each of them.
 func (w *Writer) commit(group []*write) {
+	if len(group) == 1 && group[0].value.single {
+		answer(group, w.single(group[0].value.run))
+		return
+	}
 	if err := w.exec("begin immediate"); err != nil {
 		answer(group, fmt.Errorf("begin: %w", err))
 		return
@@ -145,11 +163,22 @@ func (w *Writer) commit(group []*write) {
 	answer(good, nil)
 }
 
+// single runs a statement that is a transaction by itself. What is not refused by
+// the schema went wrong in the commit, for all that is known.
+func (w *Writer) single(fn func(*Tx) error) error {
+	err := w.call(fn)
+	if err == nil || refused(err) {
+		return err
+	}
+	w.forget()
+	return fmt.Errorf("%w: %w", ErrUnknown, err)
+}
+
 // runGroup runs the writes, answers those that failed, and returns the others.
 // When none is left the transaction is over.
 func (w *Writer) runGroup(group []*write) []*write {
 	if len(group) == 1 { // no savepoint needed: the transaction is all his
-		if err := w.call(group[0].value); err != nil {
+		if err := w.call(group[0].value.run); err != nil {
 			w.abandon()
 			group[0].done <- err
 			return nil
@@ -178,13 +207,20 @@ func (w *Writer) runGroup(group []*write) []*write {
 	return good
 }
 
-// isolate runs fn between savepoints. failed is fn's error, whose writes are
-// undone; err says that the transaction itself is lost.
-func (w *Writer) isolate(fn func(*Tx) error) (failed, err error) {
+// isolate runs a write so that its failure stays its own: between savepoints,
+// unless it is one statement. failed is its error, and what it wrote is undone; err
+// says that the transaction itself is lost.
+func (w *Writer) isolate(u unit) (failed, err error) {
+	if u.single {
+		if failed = w.call(u.run); failed != nil && !refused(failed) {
+			return failed, failed
+		}
+		return failed, nil
+	}
 	if err := w.exec("savepoint w"); err != nil {
 		return err, err
 	}
-	if failed = w.call(fn); failed != nil {
+	if failed = w.call(u.run); failed != nil {
 		if err := w.exec("rollback to w"); err != nil {
 			return failed, failed
 		}

@@ -19,7 +19,7 @@ func (w World) started(t *testing.T, uid string, jobs int) *ci.Snapshot {
 // running is what a queue head says of the project's running jobs.
 func running(t *testing.T, v *store.View) int64 {
 	t.Helper()
-	heads := must(v.PendingQueues(t.Context()))(t)
+	heads := must(v.PendingQueues(t.Context(), 0))(t)
 	if len(heads) == 0 {
 		t.Fatal("no pending job to read the count from")
 	}

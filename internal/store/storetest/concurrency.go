@@ -52,7 +52,7 @@ func testConcurrentCreation(t *testing.T, db *store.DB) {
 // compare and swap. It reports whether it got one.
 func claim(ctx context.Context, db *store.DB, runner ci.RunnerID) (ci.JobID, error) {
 	for {
-		heads, err := db.View().PendingQueues(ctx)
+		heads, err := db.View().PendingQueues(ctx, 0)
 		if err != nil || len(heads) == 0 {
 			return 0, err
 		}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -122,9 +123,10 @@ func testHeldJobs(t *testing.T, db *store.DB) {
 
 func testQueues(t *testing.T, db *store.DB) {
 	ctx, v, w := t.Context(), db.View(), NewWorld(t, db)
-	same(t, "no queues", must(v.PendingQueues(ctx))(t), []store.QueueHead{})
+	same(t, "no queues", must(v.PendingQueues(ctx, 0))(t), []store.QueueHead{})
 	second := w
 	second.Project = NewProject(t, db, w.Home, w.User, "second")
+	settings := must(json.Marshal(w.Project.ProjectSettings))(t)
 	var want []store.QueueHead
 	for _, c := range []struct {
 		world World
@@ -144,7 +146,9 @@ func testQueues(t *testing.T, db *store.DB) {
 			ok(t, db.Apply(ctx, ci.Changes{Pipeline: s.Pipeline, Jobs: s.Jobs[:1]}, 1))
 			head = s.Jobs[1]
 		}
-		want = append(want, store.QueueHead{Key: head.Queue().Key(), JobID: head.ID, PipelineID: p.ID, Running: c.held})
+		want = append(want, store.QueueHead{
+			Key: head.Queue().Key(), JobID: head.ID, PipelineID: p.ID, Running: c.held, ProjectSettings: string(settings),
+		})
 	}
 	all := must(v.PendingJobs(ctx, want[0].Key, want[0].JobID-1, 10))(t)
 	same(t, "jobs of a queue", all, []store.QueueHead{
@@ -155,7 +159,7 @@ func testQueues(t *testing.T, db *store.DB) {
 	same(t, "page of a queue", must(v.PendingJobs(ctx, want[0].Key, all[0].JobID, 1))(t), all[1:2])
 	same(t, "end of a queue", must(v.PendingJobs(ctx, want[0].Key, all[2].JobID, 10))(t), []store.QueueHead{})
 	byKey := func(a, b store.QueueHead) int { return strings.Compare(a.Key, b.Key) }
-	same(t, "queues", slices.SortedFunc(slices.Values(must(v.PendingQueues(ctx))(t)), byKey), slices.SortedFunc(slices.Values(want), byKey))
+	same(t, "queues", slices.SortedFunc(slices.Values(must(v.PendingQueues(ctx, 0))(t)), byKey), slices.SortedFunc(slices.Values(want), byKey))
 }
 
 func testArtifacts(t *testing.T, db *store.DB) {

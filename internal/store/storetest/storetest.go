@@ -33,6 +33,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"jobs", testJobs},
 		{"held jobs", testHeldJobs},
 		{"queues", testQueues},
+		{"queues below a group", testQueuesBelow},
+		{"candidate", testCandidate},
 		{"artifacts", testArtifacts},
 		{"triggers", testTriggers},
 		{"refs", testRefs},
