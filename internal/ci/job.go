@@ -86,6 +86,7 @@ type JobPlan struct {
 // tier and its time replaced. URL still has them.
 type Environment struct {
 	Name       string `json:"name"`
+	Slug       string `json:"slug,omitempty"` // for use in addresses
 	URL        string `json:"url,omitempty"`
 	Action     string `json:"action"` // start, stop, prepare, verify, access
 	OnStop     string `json:"on_stop,omitempty"`

@@ -28,6 +28,8 @@ var Sources = []Source{
 const (
 	ReasonConfigError = "config_error"
 	ReasonSizeLimit   = "size_limit_exceeded"
+
+	ReasonDeploymentsLimit = "deployments_limit_exceeded"
 )
 
 // A Pipeline is one run of a project's configuration on one commit.

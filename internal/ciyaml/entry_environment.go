@@ -26,6 +26,9 @@ func (c *checker) environment(p *place, n *tree.Node) *Environment {
 	case tree.String:
 		out.Name = n.Text
 		c.environmentName(p, n, n)
+		if !out.expandable() {
+			out.derive()
+		}
 		return out
 	case tree.Map:
 	default:
@@ -55,6 +58,9 @@ func (c *checker) environment(p *place, n *tree.Node) *Environment {
 	}
 	if kubernetes != nil && len(c.diags) == before {
 		out.Kubernetes = c.kubernetes(p.child("kubernetes"), kubernetes)
+	}
+	if !out.expandable() {
+		out.derive()
 	}
 	return out
 }

@@ -81,3 +81,20 @@ func (s *scope) environmentVariable(key string) *Variable {
 	}
 	return v
 }
+
+// settled is the environment with the variables in its texts replaced, and with
+// what follows from its name.
+func (e *Environment) settled(name string, lookup expand.Lookup) *Environment {
+	out := *e
+	out.Name = name
+	out.AutoStopIn = expand.All(e.AutoStopIn, lookup)
+	out.Tier = expand.All(e.Tier, lookup)
+	out.derive()
+	return &out
+}
+
+// derive sets what follows from the name.
+func (e *Environment) derive() {
+	e.Slug = EnvironmentSlug(e.Name)
+	e.Tier = cmp.Or(e.Tier, EnvironmentTier(e.Name))
+}

@@ -39,6 +39,8 @@ func FuzzCompile(f *testing.F) {
 		in := branch()
 		in.Paths = func() ([]string, error) { return source.Paths(t.Context(), "", "") }
 		in.Modified = func() ([]string, bool, error) { return []string{"a.yml", "src/a.go"}, true, nil }
+		in.ModifiedSince = func(ref string) ([]string, error) { return []string{ref, "src/a.go"}, nil }
+		in.ProjectPaths = func(project, ref string) ([]string, error) { return []string{project, ref, "Dockerfile"}, nil }
 		first, second := compile(t, source, in), compile(t, source, in)
 		if first != second {
 			t.Errorf("not the same twice (-first +second):\n%s", cmp.Diff(first, second))

@@ -249,11 +249,7 @@ func (r *run) place(job *Job) {
 	if job.Environment == nil {
 		return
 	}
-	environment := *job.Environment
-	environment.Name = r.scope.environmentName()
-	environment.AutoStopIn = expand.All(environment.AutoStopIn, r.scope.expanded(0))
-	environment.Tier = expand.All(environment.Tier, r.scope.expanded(0))
-	job.Environment = &environment
+	job.Environment = job.Environment.settled(r.scope.environmentName(), r.scope.expanded(0))
 }
 
 func applyRule(job *Job, rule *rule) {

@@ -4,11 +4,12 @@ package ciyaml
 // expanded; URL is expanded when the job has ended, with what it reported.
 type Environment struct {
 	Name       string
+	Slug       string // the name for use in addresses, at most 24 characters
 	URL        string
 	Action     string // start, stop, prepare, verify, access
 	OnStop     string // name of the job that ends the environment
 	AutoStopIn string // a duration, or never; "" keeps it
-	Tier       string // production, staging, testing, development, other; "" is guessed from the name
+	Tier       string // production, staging, testing, development, other; guessed from the name if not given
 	Kubernetes *Kubernetes
 }
 

@@ -32,6 +32,9 @@ func (e *Engine) compile(ctx context.Context, d *pipelineDraft) error {
 	if len(plan.Jobs) > e.limits.JobsPerPipeline {
 		return e.tooManyJobs()
 	}
+	if err := checkDeployments(plan.Jobs); err != nil {
+		return err
+	}
 	d.pipeline.Name = plan.Name
 	d.plan, err = e.mapPlan(ctx, d, loaded, plan)
 	return err
@@ -44,6 +47,26 @@ func (e *Engine) tooManyJobs() *keptRefusal {
 		message: fmt.Sprintf("The number of jobs has exceeded the limit of %d. Try splitting the configuration with parent-child-pipelines",
 			e.limits.JobsPerPipeline),
 		reason: ci.ReasonSizeLimit,
+	}
+}
+
+// maxDeployments is how many jobs of a pipeline may deploy
+// (contract/trigger-api.md 4.2, step 16).
+const maxDeployments = 500
+
+func checkDeployments(jobs []ciyaml.Job) error {
+	count := 0
+	for i := range jobs {
+		if to := jobs[i].Environment; to != nil && to.Action == "start" {
+			count++
+		}
+	}
+	if count <= maxDeployments {
+		return nil
+	}
+	return &keptRefusal{
+		message: fmt.Sprintf("Pipeline has too many deployments! Requested %d, but the limit is %d.", count, maxDeployments),
+		reason:  ci.ReasonDeploymentsLimit,
 	}
 }
 

@@ -142,6 +142,22 @@ func (e *Engine) ownVariables(a *Assignment) []ci.Variable {
 	if a.Spec.Image != nil {
 		list = append(list, ci.Variable{Key: "CI_JOB_IMAGE", Value: a.Spec.Image.Name})
 	}
+	return append(list, environmentVariables(job.Plan.Environment)...)
+}
+
+// environmentVariables describe where the job deploys to. The address may refer to
+// other variables.
+func environmentVariables(of *ci.Environment) []ci.Variable {
+	if of == nil {
+		return nil
+	}
+	list := []ci.Variable{
+		{Key: "CI_ENVIRONMENT_NAME", Value: of.Name, Raw: true}, {Key: "CI_ENVIRONMENT_SLUG", Value: of.Slug},
+		{Key: "CI_ENVIRONMENT_ACTION", Value: of.Action}, {Key: "CI_ENVIRONMENT_TIER", Value: of.Tier, Raw: true},
+	}
+	if of.URL != "" {
+		list = append(list, ci.Variable{Key: "CI_ENVIRONMENT_URL", Value: of.URL})
+	}
 	return list
 }
 

@@ -79,7 +79,7 @@ func jobOf(from *ciyaml.Job) ci.Job {
 	job.Plan.ResourceGroup, job.Plan.ManualConfirmation = from.ResourceGroup, from.ManualConfirmation
 	if to := from.Environment; to != nil {
 		job.Plan.Environment = &ci.Environment{
-			Name: to.Name, URL: to.URL, Action: to.Action, OnStop: to.OnStop, AutoStopIn: to.AutoStopIn, Tier: to.Tier,
+			Name: to.Name, Slug: to.Slug, URL: to.URL, Action: to.Action, OnStop: to.OnStop, AutoStopIn: to.AutoStopIn, Tier: to.Tier,
 		}
 	}
 	if from.GroupName != from.Name {

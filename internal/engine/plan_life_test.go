@@ -38,7 +38,7 @@ func TestPlanForTheLifeOfAJob(t *testing.T) {
 	wantPlan := ci.JobPlan{
 		When: ci.WhenManual, CancelOnFailure: true, Timeout: 3600, NodeTotal: 1, ResourceGroup: "deploy-main", ManualConfirmation: "Sure?",
 		Environment: &ci.Environment{
-			Name: "review/main", URL: "https://$CI_ENVIRONMENT_SLUG", Action: "start", OnStop: "stop", AutoStopIn: "1 day", Tier: "testing",
+			Name: "review/main", Slug: "review-main-yi2y9f", URL: "https://$CI_ENVIRONMENT_SLUG", Action: "start", OnStop: "stop", AutoStopIn: "1 day", Tier: "testing",
 		},
 	}
 	if diff := cmp.Diff(wantPlan, job.Plan); diff != "" {
@@ -159,4 +159,42 @@ func TestCacheKeyOfCommits(t *testing.T) {
 	s.Commit(s.project, "main", "Two", "go.sum", "two")
 	s.Record(s.project)
 	enginetest.Equal(t, "changed", key() == first, false)
+}
+
+// A job gets its environment as variables, the address with those in it.
+func TestEnvironmentVariables(t *testing.T) {
+	s := newScene(t, enginetest.New(t, enginetest.Config{}), "environments", `
+a:
+  script: x
+  environment: {name: "review/$CI_COMMIT_REF_NAME", url: "https://$CI_ENVIRONMENT_SLUG.$ZONE"}
+  variables: {ZONE: example.com}
+`)
+	p := s.Started(s.project, s.token, "main")
+	a := s.Runner().Take()
+	slug := s.Snapshot(p.ID).Jobs[0].Plan.Environment.Slug
+	for key, want := range map[string]string{
+		"CI_ENVIRONMENT_NAME": "review/main", "CI_ENVIRONMENT_SLUG": slug, "CI_ENVIRONMENT_ACTION": "start",
+		"CI_ENVIRONMENT_TIER": "development", "CI_ENVIRONMENT_URL": "https://" + slug + ".example.com",
+	} {
+		enginetest.Equal(t, key, variable(t, a, key).Value, want)
+	}
+}
+
+// A pipeline may have 500 jobs with an environment, and no more.
+func TestTooManyDeployments(t *testing.T) {
+	s := newScene(t, enginetest.New(t, enginetest.Config{}), "deployments", `
+.d: {script: x, environment: "e/$CI_NODE_INDEX"}
+a: {extends: .d, parallel: 200}
+b: {extends: .d, parallel: 200}
+c: {extends: .d, parallel: 100}
+d: {extends: .d, rules: [{if: $MORE}]}
+`)
+	enginetest.Equal(t, "at the limit", s.trigger("main"), "")
+	enginetest.Equal(t, "over it", s.trigger("main", "MORE", "1"),
+		"unprocessable: Pipeline has too many deployments! Requested 501, but the limit is 500.")
+	reasons := map[string]int{}
+	for _, p := range s.Pipelines(s.project) {
+		reasons[p.FailureReason]++
+	}
+	enginetest.Equal(t, "failed for that reason", reasons[ci.ReasonDeploymentsLimit], 1)
 }
