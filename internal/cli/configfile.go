@@ -39,12 +39,13 @@ func loadConfig(r io.Reader) (kong.Resolver, error) {
 	}), nil
 }
 
-// inEnvironment reports whether a variable gives the flag. kong itself would let
-// the file win.
+// inEnvironment reports whether a variable gives the flag, or names a file that
+// does. kong itself would let the file win.
 func inEnvironment(flag *kong.Flag) bool {
 	return slices.ContainsFunc(flag.Envs, func(name string) bool {
 		_, there := os.LookupEnv(name)
-		return there
+		_, named := os.LookupEnv(name + "_FILE")
+		return there || named
 	})
 }
 

@@ -16,6 +16,27 @@ import (
 // defaultListen is the address that nobody chose.
 const defaultListen = "127.0.0.1:8929"
 
+// databaseFlags say where the data is, to every command that opens it.
+type databaseFlags struct {
+	Data            string `help:"Directory of the database, repositories, logs, artifacts and keys." env:"LANYARD_DATA" placeholder:"DIR"`
+	DatabaseURL     string `help:"PostgreSQL in place of SQLite in the data directory: postgres://USER:PASSWORD@HOST/DATABASE." env:"LANYARD_DATABASE_URL" placeholder:"URL"`
+	DatabaseURLFile string `hidden:"" env:"LANYARD_DATABASE_URL_FILE"`
+	KeyFile         string `help:"File with the keys. Default: keys.yml in the data directory." env:"LANYARD_KEY_FILE" placeholder:"FILE"`
+}
+
+// config gives what the daemon needs to open the data.
+func (f *databaseFlags) config() (daemon.Config, error) {
+	data, err := dataDir(f.Data)
+	if err != nil {
+		return daemon.Config{}, err
+	}
+	url, err := orFile(f.DatabaseURL, f.DatabaseURLFile)
+	if err != nil {
+		return daemon.Config{}, err
+	}
+	return daemon.Config{Data: data, DatabaseURL: url, KeyFile: f.KeyFile, Path: os.Getenv("PATH"), Version: version()}, nil
+}
+
 // serverFlags are the flags of serve and up (design/interface.md). Each is also
 // the variable LANYARD_… and a key of the configuration file; a flag beats the
 // variable, which beats the file.
@@ -23,34 +44,29 @@ type serverFlags struct {
 	Config           kong.ConfigFlag `help:"Configuration file (YAML)." env:"LANYARD_CONFIG" placeholder:"FILE"`
 	Listen           string          `help:"Address to listen on; port 0 picks a free one." default:"${listen}" env:"LANYARD_LISTEN" placeholder:"ADDR"`
 	ExternalURL      string          `help:"What links start with. Default: from --listen." env:"LANYARD_EXTERNAL_URL" placeholder:"URL"`
-	Data             string          `help:"Directory of the database, repositories, logs, artifacts and keys." env:"LANYARD_DATA" placeholder:"DIR"`
-	DatabaseURL      string          `help:"Reserved for PostgreSQL; not supported yet." env:"LANYARD_DATABASE_URL" placeholder:"URL"`
-	BlobURL          string          `help:"Reserved for object stores; not supported yet." env:"LANYARD_BLOB_URL" placeholder:"URL"`
-	KeyFile          string          `help:"File with the keys. Default: keys.yml in the data directory." env:"LANYARD_KEY_FILE" placeholder:"FILE"`
-	TLSCert          string          `name:"tls-cert" help:"Serve https with this certificate and its chain (PEM); read again when it changes." env:"LANYARD_TLS_CERT" placeholder:"FILE"`
-	TLSKey           string          `name:"tls-key" help:"Private key of --tls-cert (PEM)." env:"LANYARD_TLS_KEY" placeholder:"FILE"`
-	TrustedProxies   []netip.Prefix  `help:"Networks whose X-Forwarded-For is believed." default:"127.0.0.0/8,::1/128" env:"LANYARD_TRUSTED_PROXIES" placeholder:"CIDR"`
-	MetricsTokenFile string          `help:"File with the token that /-/metrics asks for. Default: it answers this machine only." env:"LANYARD_METRICS_TOKEN_FILE" placeholder:"FILE"`
-	ReadyFile        string          `help:"File to write when requests are accepted." env:"LANYARD_READY_FILE" placeholder:"FILE"`
-	LogFormat        string          `help:"text or json. Default: text on a terminal, else json." enum:"text,json," default:"" env:"LANYARD_LOG_FORMAT" placeholder:"FORMAT"`
-	LogLevel         *slog.Level     `help:"debug, info, warn or error. Default: info; of up: warn." env:"LANYARD_LOG_LEVEL" placeholder:"LEVEL"`
-	RunnerUser       string          `help:"Account that jobs of the built-in runner run as; needs root." env:"LANYARD_RUNNER_USER" placeholder:"NAME"`
-	RootPassword     string          `hidden:"" env:"LANYARD_ROOT_PASSWORD"`
-	RootToken        string          `hidden:"" env:"LANYARD_ROOT_TOKEN"`
-	RootPasswordFile string          `hidden:"" env:"LANYARD_ROOT_PASSWORD_FILE"`
-	RootTokenFile    string          `hidden:"" env:"LANYARD_ROOT_TOKEN_FILE"`
+	databaseFlags    `embed:""`
+	BlobURL          string         `help:"Reserved for object stores; not supported yet." env:"LANYARD_BLOB_URL" placeholder:"URL"`
+	TLSCert          string         `name:"tls-cert" help:"Serve https with this certificate and its chain (PEM); read again when it changes." env:"LANYARD_TLS_CERT" placeholder:"FILE"`
+	TLSKey           string         `name:"tls-key" help:"Private key of --tls-cert (PEM)." env:"LANYARD_TLS_KEY" placeholder:"FILE"`
+	TrustedProxies   []netip.Prefix `help:"Networks whose X-Forwarded-For is believed." default:"127.0.0.0/8,::1/128" env:"LANYARD_TRUSTED_PROXIES" placeholder:"CIDR"`
+	MetricsTokenFile string         `help:"File with the token that /-/metrics asks for. Default: it answers this machine only." env:"LANYARD_METRICS_TOKEN_FILE" placeholder:"FILE"`
+	ReadyFile        string         `help:"File to write when requests are accepted." env:"LANYARD_READY_FILE" placeholder:"FILE"`
+	LogFormat        string         `help:"text or json. Default: text on a terminal, else json." enum:"text,json," default:"" env:"LANYARD_LOG_FORMAT" placeholder:"FORMAT"`
+	LogLevel         *slog.Level    `help:"debug, info, warn or error. Default: info; of up: warn." env:"LANYARD_LOG_LEVEL" placeholder:"LEVEL"`
+	RunnerUser       string         `help:"Account that jobs of the built-in runner run as; needs root." env:"LANYARD_RUNNER_USER" placeholder:"NAME"`
+	RootPassword     string         `hidden:"" env:"LANYARD_ROOT_PASSWORD"`
+	RootToken        string         `hidden:"" env:"LANYARD_ROOT_TOKEN"`
+	RootPasswordFile string         `hidden:"" env:"LANYARD_ROOT_PASSWORD_FILE"`
+	RootTokenFile    string         `hidden:"" env:"LANYARD_ROOT_TOKEN_FILE"`
 }
 
 // config turns flags into what the daemon takes. It reads the last of the
 // environment: PATH, LANG, TERM and the home directory.
 func (f *serverFlags) config(term *terminal, level slog.Level) (daemon.Config, error) {
-	if f.DatabaseURL != "" {
-		return daemon.Config{}, exitWith(exitUsage, "--database-url is not supported yet: the database is SQLite in the data directory")
-	}
 	if f.BlobURL != "" {
 		return daemon.Config{}, exitWith(exitUsage, "--blob-url is not supported yet: logs and artifacts are kept in the data directory")
 	}
-	data, err := dataDir(f.Data)
+	c, err := f.databaseFlags.config()
 	if err != nil {
 		return daemon.Config{}, err
 	}
@@ -69,12 +85,10 @@ func (f *serverFlags) config(term *terminal, level slog.Level) (daemon.Config, e
 	if f.LogLevel != nil {
 		level = *f.LogLevel
 	}
-	return daemon.Config{
-		Listen: f.Listen, ExternalURL: f.ExternalURL, Data: data, KeyFile: f.KeyFile, ReadyFile: f.ReadyFile, TLSCert: f.TLSCert, TLSKey: f.TLSKey, MetricsToken: metrics,
-		TrustedProxies: f.TrustedProxies, RootPassword: password, RootToken: token, RunnerUser: f.RunnerUser,
-		Path: os.Getenv("PATH"), Lang: os.Getenv("LANG"), Term: os.Getenv("TERM"),
-		Logger: newLogger(term, f.LogFormat, level), Version: version(),
-	}, nil
+	c.Listen, c.ExternalURL, c.ReadyFile, c.TLSCert, c.TLSKey, c.MetricsToken = f.Listen, f.ExternalURL, f.ReadyFile, f.TLSCert, f.TLSKey, metrics
+	c.TrustedProxies, c.RootPassword, c.RootToken, c.RunnerUser = f.TrustedProxies, password, token, f.RunnerUser
+	c.Lang, c.Term, c.Logger = os.Getenv("LANG"), os.Getenv("TERM"), newLogger(term, f.LogFormat, level)
+	return c, nil
 }
 
 // dataDir gives the data directory: the one that is named, the one that systemd

@@ -214,12 +214,36 @@ func TestServerConfig(t *testing.T) {
 	}
 }
 
+// TestDatabaseURLIsSecret holds that no failure repeats it, and that each is told
+// by its code.
+func TestDatabaseURLIsSecret(t *testing.T) {
+	for _, test := range []struct {
+		url  string
+		code int
+		want string
+	}{
+		{"postgres://ana:hunter2@127.0.0.1:1/ci", exitUnreachable, "connect to PostgreSQL"},
+		{"postgres://ana:hunter2@127.0.0.1:port/ci", exitUsage, "--database-url is not postgres://"},
+		{"mysql://ana:hunter2@127.0.0.1/ci", exitUsage, "--database-url is not postgres://"},
+	} {
+		t.Setenv("LANYARD_DATABASE_URL_FILE", file(t, test.url+"\n"))
+		for _, command := range []string{"serve", "up", "check"} {
+			var out, errOut bytes.Buffer
+			code := Main([]string{command, "--data", t.TempDir()}, strings.NewReader(""), &out, &errOut)
+			text := errOut.String()
+			if code != test.code || !strings.Contains(text, test.want) || strings.Contains(out.String()+text, "hunter2") || strings.Count(text, "\n") != 1 {
+				t.Errorf("%s: got code %d and %q, want %d and one line with %q", command, code, text, test.code, test.want)
+			}
+		}
+	}
+}
+
 func TestServerConfigRefuses(t *testing.T) {
 	for _, test := range []struct {
 		env  map[string]string
 		want string
 	}{
-		{map[string]string{"LANYARD_DATABASE_URL": "postgres://user:secret@host/db"}, "--database-url is not supported yet"},
+		{map[string]string{"LANYARD_DATABASE_URL_FILE": file(t, "\n")}, "is empty"},
 		{map[string]string{"LANYARD_BLOB_URL": "s3://bucket"}, "--blob-url is not supported yet"},
 		{map[string]string{"LANYARD_ROOT_TOKEN_FILE": filepath.Join(t.TempDir(), "none")}, "read secret: open "},
 		{map[string]string{"LANYARD_ROOT_PASSWORD_FILE": file(t, "\n")}, "is empty"},

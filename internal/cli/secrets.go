@@ -10,8 +10,23 @@ import (
 // runnerToken is the variable of `lanyard runner --token`.
 const runnerToken = "LANYARD_RUNNER_TOKEN"
 
+// databaseURL is the variable of --database-url.
+const databaseURL = "LANYARD_DATABASE_URL"
+
 // secretVariables hold secrets that no job may find.
-var secretVariables = []string{"LANYARD_ROOT_PASSWORD", "LANYARD_ROOT_TOKEN", runnerToken}
+var secretVariables = []string{"LANYARD_ROOT_PASSWORD", "LANYARD_ROOT_TOKEN", databaseURL, runnerToken}
+
+// A secretFlag is one whose value is a secret, and the variable that can take its
+// place.
+type secretFlag struct{ name, variable string }
+
+// secretFlags are those of each command.
+var secretFlags = map[string]secretFlag{
+	"runner": {"--token", runnerToken},
+	"serve":  {"--database-url", databaseURL},
+	"up":     {"--database-url", databaseURL},
+	"check":  {"--database-url", databaseURL},
+}
 
 // parts are a command line and an environment, with the secrets in them apart, as
 // NAME=value.
@@ -20,8 +35,8 @@ type parts struct {
 }
 
 // apart takes secrets out of a command line, without the program's name, and an
-// environment. A runner token on the command line beats the one in the environment,
-// as every flag does.
+// environment. What is on the command line beats what is in the environment, as every
+// flag does.
 func apart(args, env []string) parts {
 	p := parts{args: slices.Clone(args)}
 	for _, pair := range env {
@@ -31,17 +46,21 @@ func apart(args, env []string) parts {
 			p.env = append(p.env, pair)
 		}
 	}
-	if len(args) == 0 || args[0] != "runner" {
+	if len(args) == 0 {
+		return p
+	}
+	flag, ok := secretFlags[args[0]]
+	if !ok {
 		return p
 	}
 	for i := 1; i < len(p.args); i++ {
-		switch value, joined := strings.CutPrefix(p.args[i], "--token="); {
+		switch value, joined := strings.CutPrefix(p.args[i], flag.name+"="); {
 		case joined:
-			p.secrets = append(p.secrets, runnerToken+"="+value)
+			p.secrets = append(p.secrets, flag.variable+"="+value)
 			p.args = slices.Delete(p.args, i, i+1)
 			i--
-		case p.args[i] == "--token" && i+1 < len(p.args):
-			p.secrets = append(p.secrets, runnerToken+"="+p.args[i+1])
+		case p.args[i] == flag.name && i+1 < len(p.args):
+			p.secrets = append(p.secrets, flag.variable+"="+p.args[i+1])
 			p.args = slices.Delete(p.args, i, i+2)
 			i--
 		}

@@ -21,6 +21,10 @@ func TestApart(t *testing.T) {
 		{"the runner's flag, joined", []string{"runner", "--token=glrt-1", "--url=u"}, nil,
 			parts{args: []string{"runner", "--url=u"}, secrets: []string{"LANYARD_RUNNER_TOKEN=glrt-1"}}},
 		{"the runner's flag without a value", []string{"runner", "--token"}, nil, parts{args: []string{"runner", "--token"}}},
+		{"the database's flag", []string{"serve", "--database-url", "postgres://u:p@h/d", "--listen=x"}, []string{"LANYARD_DATABASE_URL=postgres://u:q@h/d"},
+			parts{args: []string{"serve", "--listen=x"}, secrets: []string{"LANYARD_DATABASE_URL=postgres://u:q@h/d", "LANYARD_DATABASE_URL=postgres://u:p@h/d"}}},
+		{"the database's flag of another command", []string{"check", "--database-url=postgres://u:p@h/d"}, nil,
+			parts{args: []string{"check"}, secrets: []string{"LANYARD_DATABASE_URL=postgres://u:p@h/d"}}},
 		{"a file is no secret", []string{"runner", "--token-file", "f"}, nil, parts{args: []string{"runner", "--token-file", "f"}}},
 	} {
 		got := apart(test.args, test.env)

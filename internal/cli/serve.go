@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 
+	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/daemon"
 	"github.com/lanyard-ci/lanyard/internal/store"
 )
@@ -37,16 +39,27 @@ func start(ctx context.Context, config daemon.Config) (*daemon.Server, error) {
 		return nil, err
 	}
 	server, err := daemon.Start(ctx, config)
-	return server, wordStart(config.Data, err)
+	return server, wordStart(config, err)
 }
 
-// wordStart gives the exit code to what opening a data directory said.
-func wordStart(data string, err error) error {
+// wordStart gives the exit code to what opening the data said.
+func wordStart(config daemon.Config, err error) error {
 	if newer, ok := errors.AsType[*store.NewerError](err); ok {
-		return exitWith(exitTooNew, "%s was written by a newer lanyard (%v). Use that version, or restore a backup made with this one.", data, newer)
+		what := config.Data
+		if config.DatabaseURL != "" {
+			what = "the database"
+		}
+		return exitWith(exitTooNew, "%s was written by a newer lanyard (%v). Use that version, or restore a backup made with this one.", what, newer)
 	}
 	if usage, ok := errors.AsType[*daemon.UsageError](err); ok {
 		return exitWith(exitUsage, "%v", usage)
+	}
+	if err != nil && config.DatabaseURL != "" {
+		code := exitFailed
+		if ci.KindOf(err) == ci.KindUnavailable {
+			code = exitUnreachable
+		}
+		return exitWith(code, "%s", strings.Join(strings.Fields(err.Error()), " ")) // the driver's have several lines
 	}
 	return err
 }

@@ -82,39 +82,44 @@ func (o *openedCheck) close() error {
 	return errors.Join(problems...)
 }
 
+// A file is one that has to be there, and what to say if it is not.
+type file struct{ words, path string }
+
+// needed are the files that a check needs.
+func (c Config) needed() []file {
+	if c.DatabaseURL != "" {
+		return []file{{"there is no " + c.Data, c.Data}}
+	}
+	return []file{{"no database in " + c.Data, c.database()}, {"no logs in " + c.Data, c.logs()}}
+}
+
 // openCheck opens a data directory. After an error, close closes what is open by
 // then.
 func openCheck(ctx context.Context, c Config) (o *openedCheck, err error) {
 	o = &openedCheck{}
-	for _, need := range []struct{ words, path string }{{"no database in " + c.Data, c.database()}, {"no logs in " + c.Data, c.logs()}} {
+	for _, need := range c.needed() {
 		if none, err := missing(need.path); err != nil {
 			return o, usage("data directory: %v", err)
 		} else if none {
 			return o, usage("%s", need.words)
 		}
 	}
-	lock, err := lockFile(c.lock())
-	switch locked := (*lockedError)(nil); {
-	case errors.As(err, &locked):
+	lock, err := lockFile(c.lock(), false)
+	switch {
+	case errors.Is(err, errLocked):
 		o.running = true
 	case err != nil:
 		return o, err
 	default: // no server starts meanwhile
 		o.closers = append(o.closers, lock.Close)
 	}
-	view, closeView, err := store.OpenView(ctx, store.Config{Path: c.database(), Now: c.Now})
+	view, logs, err := o.openDatabase(ctx, c)
 	if err != nil {
-		return o, orOlder(err, c.Data)
+		return o, err
 	}
-	o.closers = append(o.closers, closeView)
 	if err := verifyKeys(ctx, view, c); err != nil {
 		return o, err
 	}
-	logs, closeLogs, err := trace.OpenCatalog(ctx, c.logs())
-	if err != nil {
-		return o, orOlder(err, c.Data)
-	}
-	o.closers = append(o.closers, closeLogs)
 	repositories, err := git.Open(git.Config{Root: c.repositories(), Path: c.Path})
 	if err != nil {
 		return o, usage("%v", err)
@@ -128,12 +133,34 @@ func openCheck(ctx context.Context, c Config) (o *openedCheck, err error) {
 	return o, nil
 }
 
-// orOlder says what to do about a database of an older version.
-func orOlder(err error, data string) error {
-	if errors.Is(err, store.ErrOlder) {
-		return usage("the data in %s was written by an older version: start a server on it once", data)
+// openDatabase opens the database and the logs in it or beside it.
+func (o *openedCheck) openDatabase(ctx context.Context, c Config) (*store.View, *trace.Catalog, error) {
+	config := store.Config{Path: c.database(), URL: c.DatabaseURL, Now: c.Now}
+	view, closeView, err := store.OpenView(ctx, config)
+	if err != nil {
+		return nil, nil, orRefused(orOlder(err, c))
 	}
-	return err
+	o.closers = append(o.closers, closeView)
+	if c.DatabaseURL != "" {
+		return view, trace.CatalogOf(view), nil
+	}
+	logs, closeLogs, err := trace.OpenCatalog(ctx, c.logs())
+	if err != nil {
+		return nil, nil, orOlder(err, c)
+	}
+	o.closers = append(o.closers, closeLogs)
+	return view, logs, nil
+}
+
+// orOlder says what to do about a database of an older version.
+func orOlder(err error, c Config) error {
+	switch {
+	case !errors.Is(err, store.ErrOlder):
+		return err
+	case c.DatabaseURL != "":
+		return usage("no server of this version has used the database yet: start one on it once")
+	}
+	return usage("the data in %s was written by an older version: start a server on it once", c.Data)
 }
 
 // verifyKeys refuses a key file that is missing or another database's.

@@ -4,10 +4,12 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
@@ -20,6 +22,7 @@ type Config struct {
 	NextPorts      int    // how many of the ports after Listen's to try when it is taken
 	ExternalURL    string // empty: from Listen
 	Data           string // data directory, made 0700 when missing
+	DatabaseURL    string // PostgreSQL, a secret; empty: SQLite in Data. Servers with the same one work as one and share Data
 	KeyFile        string // empty: keys.yml in Data
 	TLSCert        string // file with the certificate and its chain, PEM; with TLSKey: https instead of http
 	TLSKey         string // file with its private key, PEM
@@ -43,7 +46,9 @@ type Config struct {
 	Version ci.Build
 	Now     ci.Clock // nil: the system's
 
-	metrics *telemetry.Metrics // those of this server; made by withDefaults
+	metrics     *telemetry.Metrics // those of this server; made by withDefaults
+	sweepQueues time.Duration      // how often lost wake-ups are made up for; by withDefaults, on PostgreSQL
+	place       int                // of the built-in runner among those of servers that share Data, from 1 on; see takePlace
 }
 
 // A UsageError is a configuration that cannot work, in words for whoever set it.
@@ -54,15 +59,8 @@ func (e *UsageError) Error() string { return e.Text }
 
 func usage(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
 
-// A lockedError refuses a data directory that another process has locked.
-type lockedError struct{ UsageError }
-
-// Unwrap makes it a *UsageError for whoever asks.
-func (e *lockedError) Unwrap() error { return &e.UsageError }
-
-func inUse(lock string) error {
-	return &lockedError{UsageError{fmt.Sprintf("the data directory is in use by another process, which holds %s", lock)}}
-}
+// errLocked is what lockFile says of a lock that another process holds.
+var errLocked = errors.New("locked by another process")
 
 // withDefaults fills what may be left out.
 func (c Config) withDefaults() Config {
@@ -75,14 +73,17 @@ func (c Config) withDefaults() Config {
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:8929"
 	}
+	if c.sweepQueues == 0 && c.DatabaseURL != "" {
+		c.sweepQueues = 5 * time.Second
+	}
 	if c.metrics == nil {
 		c.metrics = telemetry.New(c.Version.Version, c.Version.Commit)
 	}
 	return c
 }
 
-// check refuses what contradicts itself.
-func (c Config) check() error {
+// validate refuses what contradicts itself.
+func (c Config) validate() error {
 	switch {
 	case c.Data == "":
 		return usage("a data directory is needed")
@@ -120,10 +121,19 @@ func (c Config) keyFile() string {
 }
 
 // work is where jobs work. Another account cannot reach into the data directory,
-// so its jobs work beside it.
+// so its jobs work beside it. Of servers that share the directory, each has its own.
 func (c Config) work() string {
+	work := filepath.Join(c.Data, "runner")
 	if c.RunnerUser != "" {
-		return filepath.Clean(c.Data) + "-runner"
+		work = filepath.Clean(c.Data) + "-runner"
 	}
-	return filepath.Join(c.Data, "runner")
+	if c.place > 1 {
+		work += "-" + strconv.Itoa(c.place)
+	}
+	return work
+}
+
+// workLock is locked by the server whose jobs work in a place.
+func (c Config) workLock(place int) string {
+	return filepath.Join(c.Data, "runner-"+strconv.Itoa(place)+".lock")
 }

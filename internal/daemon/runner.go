@@ -14,12 +14,15 @@ import (
 
 // newRunner makes the built-in runner, or nil when it is off. It talks to this
 // server over HTTP, like any other runner.
-func (s *Server) newRunner(ctx context.Context) (*runner.Runner, error) {
+func (s *Server) newRunner(ctx context.Context) (r *runner.Runner, err error) {
 	c := s.config
 	if c.Runners == 0 {
 		return nil, nil
 	}
-	token, err := s.engine.BuiltInRunner(ctx)
+	if s.state.place, c.place, err = takePlace(c); err != nil {
+		return nil, err
+	}
+	token, err := s.engine.BuiltInRunner(ctx, c.place)
 	if err != nil {
 		return nil, fmt.Errorf("set up built-in runner: %w", err)
 	}
@@ -37,11 +40,26 @@ func (s *Server) newRunner(ctx context.Context) (*runner.Runner, error) {
 			config.CAFile = c.TLSCert // jobs clone from the external URL
 		}
 	}
-	r, err := runner.New(config)
-	if err != nil {
+	if r, err = runner.New(config); err != nil {
 		return nil, usage("built-in runner: %v", err)
 	}
 	return r, nil
+}
+
+// maxPlaces bounds the built-in runners of servers that share a data directory.
+const maxPlaces = 100
+
+// takePlace finds the first place that no other server's built-in runner has. What
+// runs there is one runner to the engine, whichever process it is in, so that a new
+// start ends what an earlier one, which died, was running.
+func takePlace(c Config) (lock *os.File, place int, err error) {
+	for place = 1; place <= maxPlaces; place++ {
+		lock, err = lockFile(c.workLock(place), false)
+		if !errors.Is(err, errLocked) {
+			return lock, place, err
+		}
+	}
+	return nil, 0, usage("%d servers with a runner share the data directory already", maxPlaces)
 }
 
 // programName is what jobs call this program.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/engine"
 	"github.com/lanyard-ci/lanyard/internal/hub"
 	"github.com/lanyard-ci/lanyard/internal/runner"
+	"github.com/lanyard-ci/lanyard/internal/store"
 	"github.com/lanyard-ci/lanyard/internal/wire"
 )
 
@@ -33,6 +35,7 @@ type Server struct {
 	withdraw context.CancelCauseFunc // ends requests that are being answered
 	runner   *runner.Runner          // nil: off
 	draining atomic.Bool             // the end has begun
+	notices  *store.Notices          // to and from other servers; nil: there are none
 	fresh    freshConns
 	end      endTimes
 }
@@ -51,7 +54,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 // open does what Start does. After an error, close closes what is open by then.
 func (s *Server) open(ctx context.Context) (err error) {
 	c := s.config
-	if err := c.check(); err != nil {
+	if err := c.validate(); err != nil {
 		return err
 	}
 	if c.TLSCert != "" {
@@ -74,6 +77,11 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.urls, err = externalURLs(c, s.listener.Addr()); err != nil {
 		return err
 	}
+	if c.DatabaseURL != "" {
+		if s.notices, err = s.state.store.Notices(); err != nil {
+			return err
+		}
+	}
 	if err := s.openEngine(ctx); err != nil {
 		return err
 	}
@@ -91,7 +99,7 @@ func (s *Server) openEngine(ctx context.Context) (err error) {
 	c := s.config
 	s.engine, err = engine.New(engine.Config{
 		Store: s.state.store, Git: s.state.git, Blobs: s.state.blobs, Traces: s.state.logs, Hub: s.hub,
-		Keys: s.state.keys, Now: c.Now, Rand: rand.Reader, Logger: c.Logger, URLs: s.urls, Told: told(c.metrics),
+		Keys: s.state.keys, Now: c.Now, Rand: rand.Reader, Logger: c.Logger, URLs: s.urls, Told: told(c.metrics), SweepQueues: c.sweepQueues,
 	})
 	if err != nil {
 		return err
@@ -164,6 +172,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		return nil
 	})
 	group.Go(func() error { return s.engine.Run(running) })
+	stopLink := s.startLink(ctx)
 	if s.cert != nil {
 		group.Go(func() error { return s.cert.follow(running) })
 	}
@@ -177,6 +186,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	})
 	group.Go(func() error {
 		<-running.Done()
+		defer stopLink()
 		return s.drain(runnerDone)
 	})
 	group.Go(func() error { return s.announce(ctx) })
@@ -191,6 +201,23 @@ func (s *Server) serve() error {
 	return s.http.Serve(s.listener)
 }
 
+// startLink joins the hub to those of other servers, until stop is called: what
+// requests do while the server drains is told too.
+func (s *Server) startLink(ctx context.Context) (stop func()) {
+	if s.notices == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() {
+		s.hub.Run(ctx, hub.Link{Send: s.notices.Send, Receive: s.notices.Receive, Logger: s.config.Logger})
+	})
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
 // close closes what open opened, once.
 func (s *Server) close() error {
 	var problems []error
@@ -201,6 +228,9 @@ func (s *Server) close() error {
 		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			problems = append(problems, err)
 		}
+	}
+	if s.notices != nil {
+		problems = append(problems, s.notices.Close())
 	}
 	if s.state != nil {
 		problems = append(problems, s.state.close())

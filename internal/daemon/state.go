@@ -11,16 +11,18 @@ import (
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/blob/disk"
+	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/git"
 	"github.com/lanyard-ci/lanyard/internal/store"
 	"github.com/lanyard-ci/lanyard/internal/telemetry"
 	"github.com/lanyard-ci/lanyard/internal/trace"
 )
 
-// A state is all that is on disk, opened.
+// A state is all that outlives the process, opened.
 type state struct {
-	fresh bool // there was no database before
+	fresh bool // no server had used the database before
 	lock  *os.File
+	place *os.File // lock of the built-in runner's place; nil without one
 	keys  *auth.Keys
 	store *store.DB
 	blobs *disk.Store
@@ -47,22 +49,16 @@ func (s *state) open(ctx context.Context, c Config) (err error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return usage("data directory: %v", err)
 	}
-	if s.lock, err = lockFile(c.lock()); err != nil {
-		return err
-	}
-	if s.fresh, err = missing(c.database()); err != nil {
-		return usage("data directory: %v", err)
-	}
-	if err := s.openKeys(c); err != nil {
+	if err := s.openLock(c); err != nil {
 		return err
 	}
 	if s.git, err = git.Open(git.Config{Root: c.repositories(), Path: c.Path}); err != nil {
 		return usage("%v", err)
 	}
-	if s.store, err = store.Open(ctx, store.Config{Path: c.database(), Now: c.Now, Logger: c.Logger, Committed: c.metrics.Committed(telemetry.Main)}); err != nil {
-		return fmt.Errorf("open database: %w", err)
+	if err := s.openStore(ctx, c); err != nil {
+		return err
 	}
-	if err := checkKeys(ctx, s.store, s.keys, c.keyFile()); err != nil {
+	if err := s.openKeys(ctx, c); err != nil {
 		return err
 	}
 	if s.blobs, err = disk.Open(c.blobs()); err != nil {
@@ -71,12 +67,63 @@ func (s *state) open(ctx context.Context, c Config) (err error) {
 	if _, err := s.blobs.Sweep(ctx, halfWritten, c.Now()); err != nil {
 		return err
 	}
-	if err := private(c.logs()); err != nil {
-		return fmt.Errorf("open logs: %w", err)
+	return s.openLogs(ctx, c)
+}
+
+// openLock keeps others off the data directory: everybody beside SQLite, and beside
+// PostgreSQL those who do not share it.
+func (s *state) openLock(c Config) (err error) {
+	s.lock, err = lockFile(c.lock(), c.DatabaseURL != "")
+	if errors.Is(err, errLocked) {
+		return usage("the data directory is in use by another process, which holds %s", c.lock())
 	}
-	if s.logs, err = trace.Open(ctx, trace.Config{
-		Path: c.logs(), Blobs: s.blobs, Now: c.Now, Committed: c.metrics.Committed(telemetry.Logs), Appended: c.metrics.LogBytes,
-	}); err != nil {
+	return err
+}
+
+// openStore opens the database. The repositories in a data directory belong to the
+// projects of one database, so one of another kind beside it is refused.
+func (s *state) openStore(ctx context.Context, c Config) error {
+	none, err := missing(c.database())
+	if err != nil {
+		return usage("data directory: %v", err)
+	}
+	config := store.Config{Now: c.Now, Logger: c.Logger, Committed: c.metrics.Committed(telemetry.Main)}
+	switch {
+	case c.DatabaseURL == "":
+		config.Path = c.database()
+	case !none:
+		return usage("%s belongs to the SQLite database in it: name another data directory for PostgreSQL", c.Data)
+	default:
+		config.URL = c.DatabaseURL
+	}
+	s.store, err = store.Open(ctx, config)
+	if err != nil {
+		return fmt.Errorf("open database: %w", orRefused(err))
+	}
+	return nil
+}
+
+// orRefused words the refusal of a database URL.
+func orRefused(err error) error {
+	if errors.Is(err, store.ErrURL) {
+		return usage("--database-url is %v", store.ErrURL)
+	}
+	return err
+}
+
+// openLogs opens the logs: in a file beside SQLite, in the same database on
+// PostgreSQL.
+func (s *state) openLogs(ctx context.Context, c Config) (err error) {
+	config := trace.Config{Blobs: s.blobs, Now: c.Now, Committed: c.metrics.Committed(telemetry.Logs), Appended: c.metrics.LogBytes}
+	if c.DatabaseURL != "" {
+		config.Store = s.store
+	} else {
+		config.Path = c.logs()
+		if err := private(c.logs()); err != nil {
+			return fmt.Errorf("open logs: %w", err)
+		}
+	}
+	if s.logs, err = trace.Open(ctx, config); err != nil {
 		return fmt.Errorf("open logs: %w", err)
 	}
 	return nil
@@ -104,9 +151,18 @@ func private(path string) error {
 	return file.Close()
 }
 
-// openKeys reads the key file. It makes one only beside a new database: keys that
-// are lost must be restored, and a new file in their place would hide that.
-func (s *state) openKeys(c Config) error {
+// keyCheck is where the database keeps the check value of its keys.
+const keyCheck = "key_check"
+
+// openKeys reads the key file. It makes one only for a new database: keys that are
+// lost must be restored, and a new file in their place would hide that. Of several
+// servers that start at once on a new database, one makes the file, and one writes
+// the check value that all of them are compared with.
+func (s *state) openKeys(ctx context.Context, c Config) error {
+	_, err := s.store.View().Meta(ctx, keyCheck)
+	if s.fresh = ci.IsNotFound(err); err != nil && !s.fresh {
+		return fmt.Errorf("look up check value of the keys: %w", err)
+	}
 	if !s.fresh {
 		gone, err := missing(c.keyFile())
 		if err != nil {
@@ -116,15 +172,11 @@ func (s *state) openKeys(c Config) error {
 			return lostKeys(c)
 		}
 	}
-	var err error
 	if s.keys, _, err = auth.LoadKeys(c.keyFile(), rand.Reader); err != nil {
 		return usage("%v", err)
 	}
-	return nil
+	return checkKeys(ctx, s.store, s.keys, c.keyFile())
 }
-
-// keyCheck is where the database keeps the check value of its keys.
-const keyCheck = "key_check"
 
 // checkKeys refuses keys that are not those the database was made with: sealed
 // values could not be opened and no token would be found.
@@ -162,6 +214,9 @@ func (s *state) close() error {
 	}
 	if s.git != nil {
 		problems = append(problems, s.git.Close())
+	}
+	if s.place != nil {
+		problems = append(problems, s.place.Close())
 	}
 	if s.lock != nil {
 		problems = append(problems, s.lock.Close())

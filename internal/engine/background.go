@@ -42,6 +42,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	var tidying sync.WaitGroup
 	defer tidying.Wait()
 	tidying.Go(func() { e.tidyRepositories(ctx, b.holder) })
+	if e.sweepQueues > 0 {
+		tidying.Go(func() { e.wakeForQueues(ctx) })
+	}
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {

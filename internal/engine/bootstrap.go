@@ -34,7 +34,11 @@ func (e *Engine) Bootstrap(ctx context.Context, password, token string) error {
 	if token == "" {
 		return nil
 	}
-	return e.saveAccessToken(ctx, root, "root token", token)
+	err = e.saveAccessToken(ctx, root, "root token", token)
+	if taken := (*store.Taken)(nil); errors.As(err, &taken) { // another server starts at the same moment
+		return nil
+	}
+	return err
 }
 
 // makeRoot makes the administrator root. Somebody who was faster is no error.
@@ -101,14 +105,19 @@ func (e *Engine) HasAdministrator(ctx context.Context) (bool, error) {
 const builtInRunner = "built_in_runner"
 
 // BuiltInRunner gives a token for the runner inside this server, a new one at each
-// start: the old one dies with the process that knew it.
-func (e *Engine) BuiltInRunner(ctx context.Context) (token string, err error) {
+// start: the old one dies with the process that knew it. Each of several servers has
+// a place of its own, from 1 on, that an earlier process may have had before it.
+func (e *Engine) BuiltInRunner(ctx context.Context, place int) (token string, err error) {
+	key, description := builtInRunner, "built-in"
+	if place > 1 {
+		key, description = fmt.Sprintf("%s %d", key, place), fmt.Sprintf("%s %d", description, place)
+	}
 	token = auth.NewRunnerToken(e.rand)
 	runner := ci.Runner{
-		Type: ci.InstanceRunner, Description: "built-in", RunUntagged: true, BuiltIn: true, CreatedAt: e.now(),
+		Type: ci.InstanceRunner, Description: description, RunUntagged: true, BuiltIn: true, CreatedAt: e.now(),
 	}
 	var id int64
-	stored, err := e.view.Meta(ctx, builtInRunner)
+	stored, err := e.view.Meta(ctx, key)
 	switch {
 	case ci.IsNotFound(err):
 	case err != nil:
@@ -133,5 +142,5 @@ func (e *Engine) BuiltInRunner(ctx context.Context) (token string, err error) {
 	if runner, err = e.store.CreateRunner(ctx, runner); err != nil {
 		return "", fmt.Errorf("create built-in runner: %w", err)
 	}
-	return token, e.store.SetMeta(ctx, builtInRunner, fmt.Sprint(int64(runner.ID)))
+	return token, e.store.SetMeta(ctx, key, fmt.Sprint(int64(runner.ID)))
 }

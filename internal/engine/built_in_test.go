@@ -20,7 +20,7 @@ func TestBuiltInRunnerStartsAgain(t *testing.T) {
 	ctx := t.Context()
 	start := func(e *engine.Engine, systemID string) (*enginetest.Runner, string) {
 		t.Helper()
-		token := enginetest.Must(e.BuiltInRunner(ctx))(t)
+		token := enginetest.Must(e.BuiltInRunner(ctx, 1))(t)
 		runner := enginetest.Must(e.AuthenticateRunner(ctx, token))(t)
 		manager := enginetest.Must(e.ContactRunner(ctx, runner, ci.RunnerManager{SystemID: systemID}))(t)
 		return &enginetest.Runner{Runner: runner, Manager: manager, Engine: e}, token

@@ -196,7 +196,7 @@ func (e *Engine) persist(ctx context.Context, d *pipelineDraft) (ci.Pipeline, er
 	}
 	e.countCreated(row)
 	e.wakeQueues(row.Jobs)
-	e.hub.WakePipeline(saved.ID)
+	e.hub.WakePipeline(saved.ProjectID, saved.ID)
 	return saved, nil
 }
 

@@ -46,6 +46,8 @@ type Config struct {
 	Limits Limits
 	URLs   URLs
 	Told   Told
+
+	SweepQueues time.Duration // how often lost wake-ups are made up for; 0: none is lost, since there is one process
 }
 
 // Told is called after something has been saved, for metrics. Its functions may be
@@ -108,6 +110,8 @@ type Engine struct {
 	urls      URLs
 	told      Told
 
+	sweepQueues time.Duration
+
 	server   []ci.Variable // those that all jobs have in common
 	configs  *recent[configKey, configVariants]
 	commits  *recent[commitKey, commitInfo]
@@ -140,7 +144,7 @@ func New(c Config) (*Engine, error) {
 	limits := c.Limits.withDefaults()
 	return &Engine{
 		store: c.Store, view: c.Store.View(), git: c.Git, blobs: c.Blobs, traces: c.Traces, hub: c.Hub, keys: c.Keys,
-		now: c.Now, rand: c.Rand, log: c.Logger, limits: limits, urls: c.URLs, told: c.Told.withDefaults(),
+		now: c.Now, rand: c.Rand, log: c.Logger, limits: limits, urls: c.URLs, told: c.Told.withDefaults(), sweepQueues: c.SweepQueues,
 		passwords: auth.NewPasswords(c.Rand),
 		server:    serverVariables(c.URLs),
 		configs:   newRecent[configKey](limits.CachedConfigs, configVariants.weight),
@@ -214,7 +218,7 @@ func (e *Engine) endLogs(ctx context.Context, before *ci.Snapshot, changes ci.Ch
 // tell wakes whoever waits for what has just been saved.
 func (e *Engine) tell(changes ci.Changes) {
 	e.wakeQueues(changes.Started)
-	e.hub.WakePipeline(changes.Pipeline.ID)
+	e.hub.WakePipeline(changes.Pipeline.ProjectID, changes.Pipeline.ID)
 	for i := range changes.Jobs {
 		if changes.Jobs[i].Status.Complete() {
 			e.hub.WakeLog(changes.Jobs[i].ID)

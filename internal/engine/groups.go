@@ -69,9 +69,13 @@ func (e *Engine) CreateGroup(ctx context.Context, c Caller, g NewGroup) (ci.Name
 	}
 	e.moves.RLock()
 	defer e.moves.RUnlock()
+	release, err := e.store.Alone(ctx)
+	if err != nil {
+		return ci.Namespace{}, err
+	}
+	defer release()
 	var parent ci.Namespace
 	if g.ParentID != 0 {
-		var err error
 		if parent, err = e.parentGroup(ctx, c, g.ParentID); err != nil {
 			return ci.Namespace{}, err
 		}
@@ -80,7 +84,7 @@ func (e *Engine) CreateGroup(ctx context.Context, c Caller, g NewGroup) (ci.Name
 	if err := checkGroup(group, parent); err != nil {
 		return ci.Namespace{}, err
 	}
-	group, err := e.store.CreateNamespace(ctx, group, &ci.Member{UserID: c.User.ID, Role: ci.Owner, CreatedAt: now})
+	group, err = e.store.CreateNamespace(ctx, group, &ci.Member{UserID: c.User.ID, Role: ci.Owner, CreatedAt: now})
 	if err != nil {
 		return ci.Namespace{}, pathTaken(fmt.Errorf("create group: %w", err))
 	}
@@ -142,7 +146,12 @@ func (e *Engine) UpdateGroup(ctx context.Context, c Caller, group ci.Namespace, 
 	}
 	e.moves.Lock()
 	defer e.moves.Unlock()
-	group, err := e.view.Namespace(ctx, group.ID)
+	release, err := e.store.Alone(ctx)
+	if err != nil {
+		return ci.Namespace{}, err
+	}
+	defer release()
+	group, err = e.view.Namespace(ctx, group.ID)
 	if err != nil {
 		return ci.Namespace{}, err
 	}

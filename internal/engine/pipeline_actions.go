@@ -106,7 +106,7 @@ func (e *Engine) DeletePipeline(ctx context.Context, c Caller, project ci.Projec
 	if err := e.traces.Delete(ctx, jobs); err != nil {
 		return fmt.Errorf("delete logs of pipeline %d: %w", id, err)
 	}
-	e.hub.WakePipeline(id)
+	e.hub.WakePipeline(pipeline.ProjectID, id)
 	return nil
 }
 

@@ -33,7 +33,7 @@ func (e *Engine) CreateProject(ctx context.Context, c Caller, n NewProject) (ci.
 	if err != nil {
 		return ci.Project{}, err
 	}
-	if err := e.git.Create(ctx, int64(project.ID), project.DefaultBranch); err != nil {
+	if err := e.createRepository(ctx, project); err != nil {
 		return ci.Project{}, errors.Join(fmt.Errorf("create repository of project %d: %w", project.ID, err),
 			e.store.DeleteProject(context.WithoutCancel(ctx), project.ID))
 	}
@@ -51,6 +51,11 @@ func (e *Engine) CreateProject(ctx context.Context, c Caller, n NewProject) (ci.
 func (e *Engine) insertProject(ctx context.Context, c Caller, n NewProject) (ci.Project, error) {
 	e.moves.RLock()
 	defer e.moves.RUnlock()
+	release, err := e.store.Alone(ctx)
+	if err != nil {
+		return ci.Project{}, err
+	}
+	defer release()
 	namespace, err := e.namespaceForProject(ctx, c, n.NamespaceID)
 	if err != nil {
 		return ci.Project{}, err
@@ -92,8 +97,23 @@ func (e *Engine) finishProject(ctx context.Context, id ci.ProjectID) error {
 	if err != nil {
 		return err
 	}
-	if err := e.git.Create(ctx, int64(id), project.DefaultBranch); err != nil {
+	if err := e.createRepository(ctx, project); err != nil {
 		return fmt.Errorf("create repository of project %d: %w", id, err)
+	}
+	return nil
+}
+
+// createRepository makes the repository of a new project. An empty one that is there
+// already comes from another server, which starts at this moment and took the row
+// for one that a crash had left.
+func (e *Engine) createRepository(ctx context.Context, project ci.Project) error {
+	err := e.git.Create(ctx, int64(project.ID), project.DefaultBranch)
+	if !errors.Is(err, git.ErrExist) {
+		return err
+	}
+	refs, readErr := e.git.Refs(ctx, int64(project.ID))
+	if readErr != nil || len(refs) > 0 {
+		return errors.Join(err, readErr)
 	}
 	return nil
 }
@@ -238,6 +258,11 @@ func (e *Engine) changeProject(ctx context.Context, id ci.ProjectID, change func
 	e.moves.RLock()
 	defer e.moves.RUnlock()
 	defer e.projects.lock(id)()
+	release, err := e.store.Alone(ctx)
+	if err != nil {
+		return ci.Project{}, err
+	}
+	defer release()
 	project, err := e.view.Project(ctx, id)
 	if err != nil {
 		return ci.Project{}, err

@@ -203,33 +203,43 @@ func repositoryRefs(ctx context.Context, repositories *git.Server, id ci.Project
 }
 
 // CompareRefs brings the table of refs in step with the repositories, for what a
-// crash left between git's update and ours (decisions: rows, 14). It runs at start.
-// A project without a repository gets one if it never had any refs, since a crash
-// came between its row and its repository; else it is reported and passed over: it
-// must not keep the others from being served.
+// crash left between git's update and ours (decisions: rows, 14). It runs at start,
+// when other servers may be at work. A project without a repository gets one if it
+// never had any refs, since a crash came between its row and its repository; else it
+// is reported and passed over: it must not keep the others from being served.
 func (e *Engine) CompareRefs(ctx context.Context) error {
 	ids, err := e.view.ProjectIDs(ctx)
 	if err != nil {
 		return fmt.Errorf("list projects: %w", err)
 	}
 	for _, id := range ids {
-		all, err := repositoryRefs(ctx, e.git, id)
-		if errors.Is(err, git.ErrNoRepository) {
-			if err := e.finishProject(ctx, id); err != nil {
-				return err
-			}
+		err := e.compareRefs(ctx, id)
+		if ci.IsNotFound(err) { // another server has deleted it meanwhile
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("list refs of project %d: %w", id, err)
-		}
-		changed, err := e.store.ReplaceRefs(ctx, id, all)
-		if err != nil {
 			return fmt.Errorf("compare refs of project %d: %w", id, err)
-		}
-		if changed > 0 {
-			e.log.InfoContext(ctx, "refs brought in step with the repository", "project_id", int64(id), "changed", changed)
 		}
 	}
 	return nil
+}
+
+// compareRefs is CompareRefs for one project. Like recordRefs, it looks again after
+// it has written, since another server may take a push at the same moment.
+func (e *Engine) compareRefs(ctx context.Context, id ci.ProjectID) error {
+	for range maxTries {
+		all, err := repositoryRefs(ctx, e.git, id)
+		if errors.Is(err, git.ErrNoRepository) {
+			return e.finishProject(ctx, id)
+		}
+		if err != nil {
+			return err
+		}
+		changed, err := e.store.ReplaceRefs(ctx, id, all)
+		if changed == 0 || err != nil {
+			return err
+		}
+		e.log.InfoContext(ctx, "refs brought in step with the repository", "project_id", int64(id), "changed", changed)
+	}
+	return ci.Busy("refs of project %d keep moving", id)
 }

@@ -186,6 +186,11 @@ func orDenied(err error, denied *ci.Error) error {
 func (e *Engine) UpdateRunner(ctx context.Context, c Caller, id ci.RunnerID, s RunnerSettings) (ci.Runner, error) {
 	e.runners.Lock()
 	defer e.runners.Unlock()
+	release, err := e.store.Alone(ctx)
+	if err != nil {
+		return ci.Runner{}, err
+	}
+	defer release()
 	runner, err := e.runnerToChange(ctx, c, id)
 	if err != nil {
 		return ci.Runner{}, err
@@ -249,6 +254,11 @@ func (e *Engine) AssignRunner(ctx context.Context, c Caller, project ci.Project,
 	}
 	e.runners.Lock()
 	defer e.runners.Unlock()
+	release, err := e.store.Alone(ctx)
+	if err != nil {
+		return ci.Runner{}, err
+	}
+	defer release()
 	runner, err := e.findRunner(ctx, id)
 	switch {
 	case err != nil:
@@ -278,6 +288,11 @@ func (e *Engine) UnassignRunner(ctx context.Context, c Caller, project ci.Projec
 	}
 	e.runners.Lock()
 	defer e.runners.Unlock()
+	release, err := e.store.Alone(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	runner, err := e.findRunner(ctx, id)
 	if err != nil {
 		return err

@@ -107,7 +107,12 @@ func (e *Engine) UnregisterManager(ctx context.Context, runner ci.Runner, system
 func (e *Engine) NewRunnerToken(ctx context.Context, runner ci.Runner) (string, error) {
 	e.runners.Lock()
 	defer e.runners.Unlock()
-	runner, err := e.view.Runner(ctx, runner.ID)
+	release, err := e.store.Alone(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	runner, err = e.view.Runner(ctx, runner.ID)
 	if err != nil {
 		return "", err
 	}

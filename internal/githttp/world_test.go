@@ -178,7 +178,7 @@ func (w *world) protect(p ci.Project, pattern string, tag bool, level ci.Role) {
 func (w *world) jobToken() (token string, job ci.Job) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	runner := must(w.engine.AuthenticateRunner(ctx, must(w.engine.BuiltInRunner(ctx))(w.t)))(w.t)
+	runner := must(w.engine.AuthenticateRunner(ctx, must(w.engine.BuiltInRunner(ctx, 1))(w.t)))(w.t)
 	manager := must(w.engine.ContactRunner(ctx, runner, ci.RunnerManager{SystemID: "s"}))(w.t)
 	a := must(w.engine.RequestJob(ctx, engine.RunnerContact{Runner: runner, Manager: manager}))(w.t)
 	if a == nil {

@@ -371,7 +371,7 @@ func TestWatch(t *testing.T) {
 	log, stopLog := h.WatchLog(7)
 	defer stopLog()
 	for range 3 {
-		h.WakePipeline(7)
+		h.WakePipeline(1, 7)
 	}
 	if got := len(changed); got != 1 {
 		t.Errorf("three wake-ups: got %d to receive, want 1", got)
@@ -386,7 +386,7 @@ func TestWatch(t *testing.T) {
 	}
 	stop()
 	stop()
-	h.WakePipeline(7)
+	h.WakePipeline(1, 7)
 	if len(changed) != 0 {
 		t.Error("woken after stop")
 	}
@@ -405,7 +405,7 @@ func TestCloseEndsWatches(t *testing.T) {
 		t.Error("the channel is still open")
 	}
 	stop()
-	h.WakePipeline(7)
+	h.WakePipeline(1, 7)
 	late, stopLate := h.WatchLog(7)
 	if _, open := <-late; open {
 		t.Error("a late watch is open")
@@ -421,7 +421,7 @@ func TestWatchersComeAndGo(t *testing.T) {
 		wait.Go(func() {
 			for range 500 {
 				_, stop := h.Watch(1)
-				h.WakePipeline(1)
+				h.WakePipeline(1, 1)
 				stop()
 			}
 		})

@@ -1,6 +1,10 @@
 package hub
 
-import "sync"
+import (
+	"maps"
+	"slices"
+	"sync"
+)
 
 // A topic has the watches of things of one kind. The zero value is ready for use.
 type topic[K comparable] struct {
@@ -52,6 +56,16 @@ func (t *topic[K]) wake(key K) {
 		case ch <- struct{}{}:
 		default: // it has not looked since the last one
 		}
+	}
+}
+
+// wakeAll tells every watch.
+func (t *topic[K]) wakeAll() {
+	t.mu.Lock()
+	keys := slices.Collect(maps.Keys(t.watches))
+	t.mu.Unlock()
+	for _, key := range keys {
+		t.wake(key)
 	}
 }
 

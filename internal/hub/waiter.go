@@ -126,8 +126,14 @@ func (w *Waiter) Stop() {
 }
 
 // WakeQueue says that a queue got n new jobs. It wakes at most n of the waiters
-// that can take them.
+// that can take them, in each process: who loses the race for a job waits on.
 func (h *Hub) WakeQueue(queue ci.Queue, n int) {
+	h.WakeQueueHere(queue, n)
+	h.out.add(func() { h.out.queues[queue.Key()] += n })
+}
+
+// WakeQueueHere is WakeQueue for the waiters of this process alone.
+func (h *Hub) WakeQueueHere(queue ci.Queue, n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.count++
@@ -138,6 +144,12 @@ func (h *Hub) WakeQueue(queue ci.Queue, n int) {
 // the settings of a runner, and after wake-ups may have been lost on their way
 // from another process.
 func (h *Hub) WakeAll() {
+	h.wakeWaiters()
+	h.out.add(func() { h.out.waiters = true })
+}
+
+// wakeWaiters is WakeAll for the waiters of this process.
+func (h *Hub) wakeWaiters() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.count++

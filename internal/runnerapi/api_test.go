@@ -423,7 +423,7 @@ func TestArtifactsOfAnotherProject(t *testing.T) {
 // A built-in runner that starts anew ends what the one before it was running.
 func TestBuiltInRunnerStartsAnew(t *testing.T) {
 	w := newWorld(t, "build: {script: [make], retry: 1}\n", options{})
-	token, err := w.engine.BuiltInRunner(t.Context())
+	token, err := w.engine.BuiltInRunner(t.Context(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

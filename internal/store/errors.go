@@ -66,6 +66,15 @@ func (e *Replayed) Error() string {
 	return fmt.Sprintf("idempotency key was used for pipeline %d", e.PipelineID)
 }
 
+// down makes what befell the connection to PostgreSQL an error that callers answer
+// with "try again later"; nothing that a caller sent was at fault.
+func down(err error) error {
+	if err == nil || ci.KindOf(err) != "" || !lost(err) && !errors.Is(err, ErrUnknown) {
+		return err
+	}
+	return &ci.Error{Kind: ci.KindUnavailable, Message: "503 Service Unavailable", Err: err}
+}
+
 // notFound turns the absence of a row into the answer for it.
 func notFound(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {

@@ -104,11 +104,15 @@ func openPostgres(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	view, err := openPostgresView(ctx, c)
+	alone, err := openPool(c.URL, 1, writeParams)
 	if err != nil {
 		return nil, errors.Join(err, pool.Close())
 	}
-	return &DB{writes: newPostgresWrites(c, &sessions{pool: pool, hook: c.Statement}), view: view, dialect: postgresDialect, now: c.Now}, nil
+	view, err := openPostgresView(ctx, c)
+	if err != nil {
+		return nil, errors.Join(err, pool.Close(), alone.Close())
+	}
+	return &DB{writes: newPostgresWrites(c, &sessions{pool: pool, hook: c.Statement}, alone), view: view, dialect: postgresDialect, now: c.Now}, nil
 }
 
 // preparePostgres refuses a server that cannot serve, and brings the schema up to
@@ -124,7 +128,7 @@ func preparePostgres(ctx context.Context, c Config) error {
 	err = pool.QueryRowContext(ctx, `select current_setting('server_version_num')::bigint, current_setting('server_encoding')`).Scan(&version, &encoding)
 	switch {
 	case err != nil:
-		return fmt.Errorf("connect to PostgreSQL: %w", err)
+		return fmt.Errorf("connect to PostgreSQL: %w", down(err))
 	case version < oldest:
 		return fmt.Errorf("PostgreSQL is version %d, but at least %d is needed", version/10000, oldest/10000)
 	case encoding != "UTF8":
@@ -156,7 +160,7 @@ func openPostgresView(ctx context.Context, c Config) (*View, error) {
 	}
 	var only bool
 	if err := pool.QueryRowContext(ctx, `select current_setting('transaction_read_only')::boolean`).Scan(&only); err != nil {
-		return nil, errors.Join(fmt.Errorf("open PostgreSQL for reading: %w", err), pool.Close())
+		return nil, errors.Join(fmt.Errorf("connect to PostgreSQL for reading: %w", down(err)), pool.Close())
 	}
 	if !only {
 		return nil, errors.Join(errors.New("open PostgreSQL for reading: the connection could write"), pool.Close())

@@ -134,17 +134,18 @@ type postgresWrites struct {
 	*sessions
 	url       string // a secret
 	creations *groupQueue[*postgresCreation]
+	alone     *sql.DB // one session, see DB.Alone
 }
 
-func newPostgresWrites(c Config, s *sessions) *postgresWrites {
-	p := &postgresWrites{sessions: s, url: c.URL, creations: newGroupQueue[*postgresCreation](maxCreations, c.Committed)}
+func newPostgresWrites(c Config, s *sessions, alone *sql.DB) *postgresWrites {
+	p := &postgresWrites{sessions: s, url: c.URL, creations: newGroupQueue[*postgresCreation](maxCreations, c.Committed), alone: alone}
 	go p.creations.run(p.createGroup, func() {})
 	return p
 }
 
 func (p *postgresWrites) close() error {
 	p.creations.close()
-	return p.sessions.close()
+	return errors.Join(p.sessions.close(), p.alone.Close())
 }
 
 func (p *postgresWrites) queued() int { return p.creations.queued() }

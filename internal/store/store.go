@@ -149,6 +149,7 @@ func (db *DB) worded(words string, err error) error {
 	case uniqueViolation:
 		err = db.dialect.taken(err)
 	case noViolation:
+		err = down(err)
 	}
 	return fmt.Errorf("%s: %w", words, err)
 }

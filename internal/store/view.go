@@ -123,7 +123,8 @@ func (v *View) query(ctx context.Context, query string, args ...any) (*sql.Rows,
 	case err != nil:
 		return nil, err
 	case stmt == nil:
-		return v.unpreparedQuery(ctx, v.dialect.expand(query), args)
+		rows, err := v.unpreparedQuery(ctx, v.dialect.expand(query), args)
+		return rows, down(err)
 	}
 	return stmt.QueryContext(ctx, args...)
 }
@@ -145,5 +146,5 @@ func (v *View) row(ctx context.Context, dest []any, query string, args ...any) e
 	if err != nil {
 		return err
 	}
-	return notFound(first(rows, func(s scanner) error { return s.Scan(dest...) }))
+	return notFound(down(first(rows, func(s scanner) error { return s.Scan(dest...) })))
 }

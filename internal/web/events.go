@@ -82,16 +82,13 @@ func (s *pipelineState) over() bool {
 	return over
 }
 
-// pipelinesEvents keeps a list up to date: at once where one of its pipelines
-// moves, and with the next ping where a new one comes.
+// pipelinesEvents keeps a list up to date, with new pipelines too.
 func (v *visit) pipelinesEvents() error {
 	return v.follow(func(out *stream, w *watcher) (bool, error) {
+		w.project(v.project.ID)
 		page, err := v.pipelinesPage()
 		if err != nil {
 			return false, err
-		}
-		for _, id := range page.moving {
-			w.pipeline(id)
 		}
 		fragment, err := v.web.pages.fragment("pipelines", "live", page)
 		if err != nil {

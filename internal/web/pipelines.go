@@ -23,8 +23,6 @@ type pipelinesPage struct {
 	Rows     []pipelineRow
 	Pager    pager
 	Triggers string // page with a line to start one with, for those who may see it
-
-	moving []ci.PipelineID // those that have not ended
 }
 
 // An option is a line of a select.
@@ -103,11 +101,6 @@ func (v *visit) pipelinesPage() (pipelinesPage, error) {
 	}
 	filters := url.Values{"status": {page.Status}, "ref": {page.Ref}, "source": {page.Source}}
 	page.Pager = newPager(path, filters, number, len(list), total)
-	for _, p := range list {
-		if !p.Status.Complete() {
-			page.moving = append(page.moving, p.ID)
-		}
-	}
 	page.Rows, err = v.web.pipelineRows(v.ctx(), v.project, list)
 	return page, err
 }

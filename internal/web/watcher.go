@@ -16,10 +16,11 @@ type watcher struct {
 	wake      chan struct{} // room for one
 	moved     atomic.Bool   // some pipeline did
 	pipelines map[ci.PipelineID]bool
+	projects  map[ci.ProjectID]bool
 }
 
 func newWatcher(ctx context.Context, h *hub.Hub) *watcher {
-	return &watcher{ctx: ctx, hub: h, wake: make(chan struct{}, 1), pipelines: map[ci.PipelineID]bool{}}
+	return &watcher{ctx: ctx, hub: h, wake: make(chan struct{}, 1), pipelines: map[ci.PipelineID]bool{}, projects: map[ci.ProjectID]bool{}}
 }
 
 // pipeline watches a pipeline too. Whoever added one after a look is woken for
@@ -33,6 +34,16 @@ func (w *watcher) pipeline(id ci.PipelineID) {
 	go w.pass(changed, stop, true)
 	w.moved.Store(true)
 	w.tell()
+}
+
+// project watches all pipelines of a project, new ones too, from before the look.
+func (w *watcher) project(id ci.ProjectID) {
+	if w.projects[id] {
+		return
+	}
+	w.projects[id] = true
+	changed, stop := w.hub.WatchProject(id)
+	go w.pass(changed, stop, true)
 }
 
 // log watches the log of a job too.
