@@ -30,7 +30,7 @@ func (e *Engine) wakeForPending(ctx context.Context) error {
 	if e.hub.Waiting() == 0 {
 		return nil
 	}
-	heads, err := e.view.PendingQueues(ctx)
+	heads, err := e.view.PendingQueues(ctx, 0)
 	if err != nil {
 		return fmt.Errorf("read pending queues: %w", err)
 	}
