@@ -42,11 +42,11 @@ type ruleShape struct {
 
 // conditionShape is a condition; its result is null when it was not looked at.
 type conditionShape struct {
-	Kind      string          `json:"kind"`
-	Text      string          `json:"text"`
-	Result    *bool           `json:"result"`
-	Note      *string         `json:"note"`
-	Parts     []partShape     `json:"parts"`
+	Kind      string      `json:"kind"`
+	Text      string      `json:"text"`
+	Result    *bool       `json:"result"`
+	Note      *string     `json:"note"`
+	Parts     []partShape `json:"parts"`
 	Variables []seenShape `json:"variables"`
 }
 
