@@ -74,16 +74,17 @@ func sourceNames() []string {
 // createPipeline starts a pipeline for a signed-in user.
 func (a *API) createPipeline(c *call) error {
 	c.params.Require("ref")
-	ref, inputs := c.params.String("ref"), c.params.Map("inputs")
+	ref, given := c.params.String("ref"), c.params.Map("inputs")
 	variables := variableList(c.params, "variables")
 	project, err := c.project(auth.CreatePipeline)
 	if err != nil {
 		return err
 	}
-	if err := refuseInputs(inputs); err != nil {
+	list, err := inputs(given)
+	if err != nil {
 		return err
 	}
-	pipeline, err := a.engine.RunPipeline(c.ctx(), c.caller, project, ref, variables)
+	pipeline, err := a.engine.RunPipeline(c.ctx(), c.caller, project, ref, variables, list...)
 	if err != nil {
 		return err
 	}

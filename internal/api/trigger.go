@@ -23,7 +23,7 @@ func (a *API) trigger(c *call) error {
 	p.RequireFilled("ref")
 	p.Require("token")
 	ref, token := p.String("ref"), p.String("token")
-	given, inputs := p.Map("variables"), p.Map("inputs")
+	given, givenInputs := p.Map("variables"), p.Map("inputs")
 	if err := p.Err(); err != nil {
 		return triggerParamHint(p, err)
 	}
@@ -34,10 +34,10 @@ func (a *API) trigger(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := refuseInputs(inputs); err != nil {
+	request := engine.TriggerRequest{Project: c.r.PathValue("id"), Token: token, Ref: ref, Variables: variables}
+	if request.Inputs, err = inputs(givenInputs); err != nil {
 		return err
 	}
-	request := engine.TriggerRequest{Project: c.r.PathValue("id"), Token: token, Ref: ref, Variables: variables}
 	if request.IdempotencyKey, err = idempotencyKey(c.r.Header); err != nil {
 		return err
 	}
@@ -81,19 +81,21 @@ func triggerVariables(given *wire.Tree) ([]ci.Variable, error) {
 	return variables, nil
 }
 
-// maxInputs is how many inputs GitLab takes.
-const maxInputs = 20
-
-// refuseInputs refuses what the compiler cannot use yet, rather than run something
-// else than was asked for.
-func refuseInputs(inputs *wire.Tree) error {
-	switch n := inputs.Len(); {
-	case n > maxInputs:
-		return ci.Refused(fmt.Sprintf("There cannot be more than %d inputs", maxInputs))
-	case n > 0:
-		return ci.Refused("inputs are not supported yet")
+// inputs reads the map of inputs: any JSON, in a form as text.
+func inputs(given *wire.Tree) ([]ci.Input, error) {
+	var list []ci.Input
+	for name, value := range given.All() {
+		if value.Form && value.Kind == wire.String {
+			list = append(list, ci.TextInput(name, value.Text))
+			continue
+		}
+		encoded, err := value.MarshalJSON()
+		if err != nil {
+			return nil, fmt.Errorf("encode input: %w", err)
+		}
+		list = append(list, ci.Input{Name: name, JSON: string(encoded)})
 	}
-	return nil
+	return list, nil
 }
 
 // maxIdempotencyKey is the longest Idempotency-Key, in bytes.

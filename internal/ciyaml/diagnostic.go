@@ -22,6 +22,7 @@ const (
 	CodeMissingConfig    = "missing_config"    // no configuration file at this commit
 	CodeWorkflowFiltered = "workflow_filtered" // workflow:rules want no pipeline
 	CodeRulesFiltered    = "rules_filtered"    // no job is left for the pipeline
+	CodeTimeout          = "timeout"           // what is included took too long to read; try again
 	CodeInternal         = "internal"          // the Source or the Input failed; try again
 )
 

@@ -1,9 +1,7 @@
 package ciyaml
 
 import (
-	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -14,52 +12,78 @@ import (
 // maxIncludes counts every inclusion, nested and repeated ones too.
 const maxIncludes = 150
 
-const subkeys = "`local`, `project`, `remote`, `template`, `artifact`, `component`"
+// An origin is what a file is part of, from where its own includes start: a
+// commit of a project, or nothing for a remote file or a template.
+type origin struct{ project, sha string }
 
-// includeKinds are the keys of which each include has exactly one.
-var includeKinds = []string{"local", "project", "remote", "template", "artifact", "component"}
+// none reports whether there is no project, so that only what everybody may
+// read can be included.
+func (o origin) none() bool { return o.project == "" }
 
-// includeModifiers are keys that change what an include does.
-var includeModifiers = []string{"rules", "inputs", "with", "cache", "integrity"}
+// An inclusion is one file to include.
+type inclusion struct {
+	kind      string // the key: local, project, remote, template, component, artifact
+	text      string // the file, address or name
+	pos       tree.Pos
+	origin    origin // of the file that includes it
+	project   string // of include:project
+	ref       string
+	integrity string
+	rules     *tree.Node
+	inputs    []tree.Pair
 
-// location is one file to include and the place that asks for it.
-type location struct {
-	text string
-	pos  tree.Pos
+	inside    origin     // of the file itself, once it is open
+	path      string     // there
+	component *component // that it turned out to be
+}
+
+// seen is the inclusion for those who show it.
+func (at *inclusion) seen() Include {
+	kind := at.kind
+	if kind == "project" {
+		kind = "file"
+	}
+	return Include{
+		Kind: kind, Location: at.text, Project: at.inside.project, SHA: at.inside.sha, Path: at.path,
+		ContextProject: at.origin.project, ContextSHA: at.origin.sha, FromProject: at.project, FromRef: at.ref,
+	}
 }
 
 // include returns root over everything it includes, without the key include
 // (contract, section 3). Of one level, first all locations are counted, then
 // each file is read, its own includes with it, so the message of the limit
 // comes before those of the files.
-func (l *loader) include(root *tree.Node) (*tree.Node, Diagnostics) {
+func (l *loader) include(root *tree.Node, from origin) (*tree.Node, Diagnostics) {
 	value := root.Get("include")
 	own := without(root, "include")
 	if value.IsNull() {
 		return own, nil
 	}
-	locations, diags := l.locations(value)
+	list, diags := l.inclusions(value, from, includeKinds)
 	if diags != nil {
 		return nil, diags
 	}
-	for i := range locations {
-		at := &locations[i]
-		at.text = strings.TrimLeft(expand.All(at.text, l.variable), "/")
-		if l.includes++; l.includes > maxIncludes {
-			return nil, configError(at.pos, fmt.Sprintf("Maximum of %d nested includes are allowed!", maxIncludes))
+	for i := range list {
+		if diags := l.count(&list[i]); diags != nil {
+			return nil, diags
 		}
 	}
+	if diags := l.fetchAll(list); diags != nil {
+		return nil, diags
+	}
 	var merged *tree.Node
-	for _, at := range locations {
-		content, diags := l.local(at)
+	for i := range list {
+		at := &list[i]
+		f, diags := l.open(at)
 		if diags != nil {
 			return nil, diags
 		}
-		l.included = append(l.included, Include{
-			Kind: "local", Location: at.text, Project: l.in.Project, SHA: l.in.SHA, Path: at.text,
-			ContextProject: l.in.Project, ContextSHA: l.in.SHA,
-		})
-		if content, diags = l.include(content); diags != nil {
+		l.included = append(l.included, at.seen())
+		content, diags := l.fill(f, *at, at.inputs)
+		if diags != nil {
+			return nil, diags
+		}
+		if content, diags = l.include(content, at.inside); diags != nil {
 			return nil, diags
 		}
 		merged = tree.Merge(merged, content)
@@ -67,121 +91,84 @@ func (l *loader) include(root *tree.Node) (*tree.Node, Diagnostics) {
 	return tree.Merge(merged, own), nil
 }
 
-// locations reads the value of include, in any of its forms, and expands
-// patterns.
-func (l *loader) locations(value *tree.Node) ([]location, Diagnostics) {
+// inclusions reads the value of include, in any of its forms: rules decide
+// which elements count, then patterns and lists of files become several, then
+// variables are expanded, in GitLab's order.
+func (l *loader) inclusions(value *tree.Node, from origin, kinds []string) ([]inclusion, Diagnostics) {
 	items := []*tree.Node{value}
 	if value.Kind == tree.Seq {
 		items = value.Items
 	}
-	var out []location
+	var out []inclusion
 	for _, item := range items {
-		at, diags := includeLocation(item)
+		found, diags := readInclude(item, from, kinds)
 		if diags != nil {
 			return nil, diags
 		}
-		if !strings.Contains(at.text, "*") {
-			out = append(out, at)
+		if len(found) == 0 {
 			continue
 		}
-		paths, err := l.list()
-		if err == nil {
-			err = l.ctx.Err() // a long list of patterns over many files takes its time
+		included, diags := l.admit(found[0].rules, from)
+		if diags != nil {
+			return nil, diags
 		}
-		if err != nil {
-			return nil, l.failure(at.pos, err)
+		if !included {
+			continue
 		}
-		pattern := strings.TrimLeft(at.text, "/")
-		for _, p := range paths {
-			if matchInclude(pattern, p) {
-				out = append(out, location{p, at.pos})
-			}
+		if found, diags = l.matches(found); diags != nil {
+			return nil, diags
+		}
+		for _, at := range found {
+			l.expand(&at)
+			out = append(out, at)
 		}
 	}
 	return out, nil
 }
 
-// includeLocation reads one element of include.
-func includeLocation(item *tree.Node) (location, Diagnostics) {
-	switch item.Kind {
-	case tree.String:
-		if lower := strings.ToLower(item.Text); strings.HasPrefix(lower, "http://") || strings.HasPrefix(lower, "https://") {
-			return location{}, Diagnostics{unsupported(item.Pos, "include:remote")}
-		}
-		return location{item.Text, item.Pos}, nil
-	case tree.Map:
-		return includeMap(item)
+// expand puts the values of variables into the location.
+func (l *loader) expand(at *inclusion) {
+	at.text = expand.All(at.text, l.variable)
+	switch at.kind {
+	case "local":
+		at.text = strings.TrimLeft(at.text, "/")
+	case "project":
+		at.text = strings.TrimLeft(at.text, "/")
+		at.project = strings.ToLower(strings.Trim(expand.All(at.project, l.variable), "/"))
+		at.ref = expand.All(at.ref, l.variable)
 	}
-	return location{}, notString(item)
 }
 
-func includeMap(item *tree.Node) (location, Diagnostics) {
-	var kinds, modifiers []tree.Pair
-	for _, p := range item.Pairs {
-		switch {
-		case p.Value.IsNull():
-		case slices.Contains(includeKinds, p.Key):
-			kinds = append(kinds, p)
-		case slices.Contains(includeModifiers, p.Key):
-			modifiers = append(modifiers, p)
-		}
+// count holds the limit of includes.
+func (l *loader) count(at *inclusion) Diagnostics {
+	if l.includes++; l.includes > maxIncludes {
+		return configError(at.pos, fmt.Sprintf("Maximum of %d nested includes are allowed!", maxIncludes))
 	}
-	switch {
-	case len(kinds) == 0:
-		d := configError(item.Pos, fmt.Sprintf("`%s` does not have a valid subkey for include. Valid subkeys are: %s", inline(item), subkeys))
-		if len(item.Pairs) > 0 {
-			d[0].Pos = item.Pairs[0].KeyPos
-			d[0].Hint = didYouMean(item.Pairs[0].Key, includeKinds)
-		}
-		return location{}, d
-	case len(kinds) > 1:
-		return location{}, configError(kinds[1].KeyPos, "Each include must use only one of: "+subkeys)
-	case kinds[0].Key != "local":
-		return location{}, Diagnostics{unsupported(kinds[0].KeyPos, "include:"+kinds[0].Key)}
-	case len(modifiers) > 0:
-		return location{}, Diagnostics{unsupported(modifiers[0].KeyPos, "include:"+modifiers[0].Key)}
-	}
-	value := kinds[0].Value
-	if value.Kind != tree.String {
-		return location{}, notString(value)
-	}
-	return location{value.Text, value.Pos}, nil
+	return nil
 }
 
-func notString(n *tree.Node) Diagnostics {
-	return configError(n.Pos, fmt.Sprintf("Included file `%s` needs to be a string", inline(n)))
-}
-
-// local reads and parses a file of the same commit. Errors about the file as a
-// whole are placed at the include that asks for it.
-func (l *loader) local(at location) (*tree.Node, Diagnostics) {
-	if ext := strings.ToLower(path.Ext(at.text)); ext != ".yml" && ext != ".yaml" {
-		return nil, configError(at.pos, fmt.Sprintf("Included file `%s` does not have YAML extension!", at.text))
+// matches replaces a local pattern by the files of the commit that it matches.
+func (l *loader) matches(list []inclusion) ([]inclusion, Diagnostics) {
+	if len(list) != 1 || list[0].kind != "local" || !strings.Contains(list[0].text, "*") {
+		return list, nil
 	}
-	missing := fmt.Sprintf("Local file `%s` does not exist!", at.text)
-	if slices.Contains(strings.Split(at.text, "/"), "..") {
-		return nil, configError(at.pos, missing) // no repository has such a path
+	at := list[0]
+	paths, err := l.list(at.origin)
+	if err == nil {
+		err = l.ctx.Err() // a long list of patterns over many files takes its time
 	}
-	content, err := l.read(at.text)
-	switch {
-	case errors.Is(err, ErrNotExist):
-		return nil, configError(at.pos, missing)
-	case errors.Is(err, ErrTooLarge):
-		return nil, configError(at.pos, fmt.Sprintf("`%s`: %s", at.text, errTextTooBig))
-	case err != nil:
+	if err != nil {
 		return nil, l.failure(at.pos, err)
 	}
-	var doc *tree.Node
-	if !blank(content) {
-		var diags Diagnostics
-		if doc, diags = l.parse(at.text, content); diags != nil {
-			return nil, diags
+	var out []inclusion
+	pattern := strings.TrimLeft(at.text, "/")
+	for _, p := range paths {
+		if matchInclude(pattern, p) {
+			at.text = p
+			out = append(out, at)
 		}
 	}
-	if doc == nil {
-		return nil, configError(at.pos, fmt.Sprintf("Local file `%s` is empty!", at.text))
-	}
-	return doc, nil
+	return out, nil
 }
 
 // matchInclude matches the patterns of include, which have nothing but "*",
@@ -220,50 +207,4 @@ func without(n *tree.Node, key string) *tree.Node {
 	}
 	pairs := slices.Concat(n.Pairs[:i], n.Pairs[i+1:])
 	return &tree.Node{Kind: tree.Map, Pos: n.Pos, Pairs: pairs}
-}
-
-// inline writes n on one line as JSON, at most some 200 bytes of it, as
-// GitLab's messages quote values.
-func inline(n *tree.Node) string {
-	var b strings.Builder
-	writeInline(&b, n)
-	return b.String()
-}
-
-func writeInline(b *strings.Builder, n *tree.Node) {
-	if b.Len() > 200 {
-		return
-	}
-	list := func(open, shut string, count int, write func(i int)) {
-		b.WriteString(open)
-		for i := range count {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			if b.Len() > 200 {
-				b.WriteString("...")
-				break
-			}
-			write(i)
-		}
-		b.WriteString(shut)
-	}
-	switch {
-	case n.IsNull():
-		b.WriteString("null")
-	case n.Kind == tree.Map:
-		list("{", "}", len(n.Pairs), func(i int) {
-			fmt.Fprintf(b, "%q:", n.Pairs[i].Key)
-			writeInline(b, n.Pairs[i].Value)
-		})
-	case n.Kind == tree.Reference:
-		b.WriteString("!reference ")
-		fallthrough
-	case n.Kind == tree.Seq:
-		list("[", "]", len(n.Items), func(i int) { writeInline(b, n.Items[i]) })
-	case n.Kind == tree.String:
-		fmt.Fprintf(b, "%q", n.Text)
-	default:
-		b.WriteString(n.Text)
-	}
 }

@@ -52,10 +52,14 @@ func (l *loader) givenFile(start tree.Pos, content []byte) (*tree.Node, Diagnost
 	if blank(content) {
 		return nil, configError(start, errNoContent)
 	}
-	root, diags := l.parse(l.in.Path, content)
-	delete(l.docs, l.in.Path) // an include of that path means the file
-	if diags == nil && root == nil {
+	f, diags := l.parse(fileKey{}, l.in.Path, l.in.Path, content) // an include of that path means the file
+	var root *tree.Node
+	switch {
+	case diags != nil:
+	case f.content == nil:
 		diags = configError(start, errFormat)
+	default:
+		root, diags = l.fillRoot(f)
 	}
 	for i := range diags {
 		diags[i].Message = strings.TrimPrefix(diags[i].Message, fmt.Sprintf("`%s`: ", l.in.Path))

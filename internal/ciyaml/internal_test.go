@@ -3,8 +3,6 @@ package ciyaml
 import (
 	"context"
 	"testing"
-
-	"github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
 )
 
 func TestNearest(t *testing.T) {
@@ -99,15 +97,19 @@ func (f files) ReadFile(_ context.Context, _, _, path string) ([]byte, error) {
 
 func (f files) Paths(context.Context, string, string) ([]string, error) { return nil, nil }
 
+func (f files) Resolve(context.Context, Reference) (Commit, error) { return Commit{}, ErrNoProject }
+
+func (f files) Fetch(context.Context, string) ([]byte, error) {
+	return nil, &RemoteError{Problem: RemoteSocket}
+}
+
 // The bytes of all files count together, repeated ones again.
 func TestTotalSize(t *testing.T) {
 	source := files{"ci.yml": "include: [a.yml, a.yml]\n", "a.yml": "a: {script: x}\n"}
 	size := len(source["ci.yml"]) + 2*len(source["a.yml"])
 	for limit, want := range map[int]string{size: "", size - 1: "a.yml:1:1: " + errTotalSize} {
-		l := &loader{
-			ctx: t.Context(), src: source, in: LoadInput{Path: "ci.yml"}, maxBytes: limit,
-			docs: map[string]*tree.Node{}, asked: map[string]bool{}, variables: map[string]int{},
-		}
+		l := newLoader(t.Context(), source, LoadInput{Project: "g/p", Path: "ci.yml"})
+		l.maxBytes = limit
 		_, diags := l.load()
 		got := ""
 		if diags != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/lanyard-ci/lanyard/internal/ciyaml/inputs"
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
 )
 
@@ -30,18 +31,11 @@ const maxTotalBytes = 314_572_800
 // stop at the first again (contract, section 0).
 //
 // Reads is complete in any case, so that a wrong configuration can be cached
-// like a right one; only a result with CodeInternal must not be.
+// like a right one; only a result with CodeInternal or CodeTimeout must not be.
 func Load(ctx context.Context, src Source, in LoadInput) (*Config, Reads, Diagnostics) {
 	l := newLoader(ctx, src, in)
 	config, diags := l.load()
 	return config, l.reads, diags
-}
-
-func newLoader(ctx context.Context, src Source, in LoadInput) *loader {
-	return &loader{
-		ctx: ctx, src: src, in: in, maxBytes: maxTotalBytes,
-		docs: map[string]*tree.Node{}, asked: map[string]bool{}, variables: map[string]int{},
-	}
 }
 
 func (l *loader) load() (*Config, Diagnostics) {
@@ -49,7 +43,7 @@ func (l *loader) load() (*Config, Diagnostics) {
 	if diags != nil {
 		return nil, diags
 	}
-	if root, diags = l.include(root); diags != nil {
+	if root, diags = l.include(root, origin{project: l.in.Project, sha: l.in.SHA}); diags != nil {
 		return nil, diags
 	}
 	if root, diags = resolveExtends(root); diags != nil {
@@ -71,12 +65,13 @@ type loader struct {
 	maxBytes int
 
 	reads     Reads
-	asked     map[string]bool // paths in reads.Files
-	variables map[string]int  // names in reads.Variables
+	asked     map[FileRead]bool      // in reads.Files
+	variables map[string]int         // names in reads.Variables
+	refs      map[Reference]RefRead  // in reads.Refs
+	paths     map[ListRead][]string  // of commits that were listed
+	remotes   map[string]*remoteFile // by address
+	files     map[fileKey]*file      // that were parsed
 
-	docs     map[string]*tree.Node // parsed files by path
-	paths    []string              // of the commit, once listed
-	listed   bool
 	includes int // so far, nested ones and repetitions included
 	bytes    int // read so far
 
@@ -84,13 +79,22 @@ type loader struct {
 	included []Include
 }
 
-// rootFile reads and parses the file that the input names.
+func newLoader(ctx context.Context, src Source, in LoadInput) *loader {
+	return &loader{
+		ctx: ctx, src: src, in: in, maxBytes: maxTotalBytes, reads: Reads{Inputs: inputsDigest(in.Inputs)},
+		asked: map[FileRead]bool{}, variables: map[string]int{}, refs: map[Reference]RefRead{},
+		paths: map[ListRead][]string{}, remotes: map[string]*remoteFile{}, files: map[fileKey]*file{},
+	}
+}
+
+// rootFile reads the file that the input names and puts in its inputs.
 func (l *loader) rootFile() (*tree.Node, Diagnostics) {
 	start := tree.Pos{File: l.in.Path, Line: 1, Col: 1}
+	own := origin{project: l.in.Project, sha: l.in.SHA}
 	if l.in.Content != nil {
 		return l.givenFile(start, l.in.Content)
 	}
-	content, err := l.read(l.in.Path)
+	content, err := l.read(own, l.in.Path)
 	switch {
 	case errors.Is(err, ErrNotExist):
 		return nil, Diagnostics{{
@@ -104,53 +108,34 @@ func (l *loader) rootFile() (*tree.Node, Diagnostics) {
 	case blank(content):
 		return nil, configError(start, fmt.Sprintf("Local file `%s` is empty!", l.in.Path))
 	}
-	root, diags := l.parse(l.in.Path, content)
-	if diags == nil && root == nil {
-		diags = configError(start, fmt.Sprintf("`%s`: %s", l.in.Path, errFormat))
-	}
-	return root, diags
-}
-
-// parse returns the content of a file, nil when it has none but comments.
-func (l *loader) parse(file string, content []byte) (*tree.Node, Diagnostics) {
-	if l.bytes += len(content); l.bytes > l.maxBytes {
-		return nil, configError(tree.Pos{File: file, Line: 1, Col: 1}, errTotalSize)
-	}
-	if doc, ok := l.docs[file]; ok {
-		return doc, nil
-	}
-	docs, err := tree.Parse(file, content, tree.DefaultLimits())
-	if err != nil {
-		diags := l.treeError(err, file)
-		diags[0].Pos = clamp(diags[0].Pos, content)
+	f, diags := l.parse(fileKey{own, l.in.Path}, l.in.Path, l.in.Path, content)
+	switch {
+	case diags != nil:
 		return nil, diags
+	case f.content == nil:
+		return nil, configError(start, fmt.Sprintf("`%s`: %s", l.in.Path, errFormat))
 	}
-	if len(docs) == 0 {
-		l.docs[file] = nil
-		return nil, nil
-	}
-	doc := docs[0]
-	if len(docs) > 1 && doc.Kind == tree.Map {
-		for _, p := range doc.Pairs {
-			if p.Key == "spec" {
-				return nil, Diagnostics{unsupported(p.KeyPos, "spec")}
-			}
-		}
-	}
-	if doc.Kind != tree.Map {
-		return nil, configError(doc.Pos, fmt.Sprintf("`%s`: %s", file, errFormat))
-	}
-	l.docs[file] = doc
-	return doc, nil
+	return l.fillRoot(f)
 }
 
-// treeError turns an error of package tree into a diagnostic. GitLab puts the
-// file's name before what it says of a file, except before the size of the
+// fillRoot puts the inputs of the caller into the configuration file.
+func (l *loader) fillRoot(f *file) (*tree.Node, Diagnostics) {
+	given, err := l.in.given()
+	if err != nil {
+		return nil, l.fileError(f, tree.Pos{}, inputs.Problem{Message: "Given inputs must be a hash"})
+	}
+	own := origin{project: l.in.Project, sha: l.in.SHA}
+	return l.fill(f, inclusion{origin: own, inside: own}, given)
+}
+
+// treeError turns an error of package tree about the merged configuration into
+// a diagnostic, or about one file, which is shown under a name. GitLab puts the
+// name before what it says of a file, except before the size of the
 // configuration file itself.
-func (l *loader) treeError(err error, file string) Diagnostics {
+func (l *loader) treeError(err error, shown string) Diagnostics {
 	var te *tree.Error
 	if !errors.As(err, &te) {
-		return Diagnostics{{Pos: tree.Pos{File: file, Line: 1, Col: 1}, Code: CodeInternal, Message: err.Error()}}
+		return Diagnostics{{Pos: tree.Pos{File: l.in.Path, Line: 1, Col: 1}, Code: CodeInternal, Message: err.Error()}}
 	}
 	pos := te.Pos
 	if pos.File == "" {
@@ -158,8 +143,8 @@ func (l *loader) treeError(err error, file string) Diagnostics {
 	}
 	pos.Line, pos.Col = max(pos.Line, 1), max(pos.Col, 1)
 	message := te.Message
-	if file != "" && (file != l.in.Path || !strings.HasSuffix(message, " YAML is too big")) {
-		message = fmt.Sprintf("`%s`: %s", file, message)
+	if shown != "" && (pos.File != l.in.Path || !strings.HasSuffix(message, " YAML is too big")) {
+		message = fmt.Sprintf("`%s`: %s", shown, message)
 	}
 	return configError(pos, message)
 }
@@ -175,27 +160,46 @@ func clamp(pos tree.Pos, content []byte) tree.Pos {
 }
 
 // read asks the Source for a file and notes that it did.
-func (l *loader) read(path string) ([]byte, error) {
-	content, err := l.src.ReadFile(l.ctx, l.in.Project, l.in.SHA, path)
+func (l *loader) read(at origin, path string) ([]byte, error) {
+	content, err := l.src.ReadFile(l.ctx, at.project, at.sha, path)
 	told := err == nil || errors.Is(err, ErrNotExist) || errors.Is(err, ErrTooLarge)
-	if told && !l.asked[path] {
-		l.asked[path] = true
-		l.reads.Files = append(l.reads.Files, FileRead{l.in.Project, l.in.SHA, path, !errors.Is(err, ErrNotExist)})
+	read := FileRead{at.project, at.sha, path, !errors.Is(err, ErrNotExist)}
+	if told && !l.asked[read] {
+		l.asked[read] = true
+		l.reads.Files = append(l.reads.Files, read)
 	}
 	return content, err
 }
 
-// list asks the Source for the files of the commit, once.
-func (l *loader) list() ([]string, error) {
-	if !l.listed {
-		paths, err := l.src.Paths(l.ctx, l.in.Project, l.in.SHA)
-		if err != nil {
-			return nil, err
-		}
-		l.paths, l.listed = paths, true
-		l.reads.Lists = append(l.reads.Lists, ListRead{l.in.Project, l.in.SHA})
+// list asks the Source for the files of a commit, once. Where there is no
+// commit there are no files.
+func (l *loader) list(at origin) ([]string, error) {
+	key := ListRead{at.project, at.sha}
+	paths, listed := l.paths[key]
+	if listed || at.project == "" {
+		return paths, nil
 	}
-	return l.paths, nil
+	paths, err := l.src.Paths(l.ctx, at.project, at.sha)
+	if err != nil {
+		return nil, err
+	}
+	l.paths[key] = paths
+	l.reads.Lists = append(l.reads.Lists, key)
+	return paths, nil
+}
+
+// resolve asks the Source for a reference, once.
+func (l *loader) resolve(r Reference) (RefRead, error) {
+	if read, ok := l.refs[r]; ok {
+		return read, nil
+	}
+	read, err := resolveRef(l.ctx, l.src, r)
+	if err != nil {
+		return RefRead{}, err
+	}
+	l.refs[r] = read
+	l.reads.Refs = append(l.reads.Refs, read)
+	return read, nil
 }
 
 // variable looks up a variable usable in include and notes its value.
@@ -213,7 +217,7 @@ func (l *loader) variable(name string) (string, bool) {
 func (l *loader) failure(pos tree.Pos, err error) Diagnostics {
 	d := Diagnostic{Pos: pos, Code: CodeInternal, Message: fmt.Sprintf("read configuration: %v", err)}
 	if errors.Is(err, context.DeadlineExceeded) {
-		d.Message = errTimeout
+		d.Code, d.Message = CodeTimeout, errTimeout
 	}
 	return Diagnostics{d}
 }

@@ -16,9 +16,6 @@ const (
 	errEmpty    = "The resulting pipeline would have been empty. Review the rules configuration for the relevant jobs."
 )
 
-// ErrNoRef is what an Input says of a ref that a project does not have.
-var ErrNoRef = errors.New("no such ref")
-
 // Input is the event that a pipeline is to be made for. Pipeline reads it and
 // keeps nothing of it.
 type Input struct {

@@ -5,15 +5,23 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/lanyard-ci/lanyard/internal/ciyaml"
 )
 
-// A mapSource is the one commit of one project, in memory.
+// A mapSource is what a configuration can read, in memory: files of the one
+// commit of its own project by their paths, files of other projects as
+// PROJECT@REF:PATH, where a commit has the name of its ref, and remote files by
+// their addresses. Nobody may read the projects of the group secret, and only
+// members those of the group private.
 type mapSource map[string]string
 
-func (m mapSource) ReadFile(_ context.Context, _, _, path string) ([]byte, error) {
+func (m mapSource) ReadFile(_ context.Context, project, sha, path string) ([]byte, error) {
+	if project != rootInput.Project {
+		path = project + "@" + sha + ":" + path
+	}
 	content, ok := m[path]
 	if !ok {
 		return nil, fmt.Errorf("read %s: %w", path, ciyaml.ErrNotExist)
@@ -21,11 +29,60 @@ func (m mapSource) ReadFile(_ context.Context, _, _, path string) ([]byte, error
 	return []byte(content), nil
 }
 
-func (m mapSource) Paths(context.Context, string, string) ([]string, error) {
-	return slices.Sorted(maps.Keys(m)), nil
+func (m mapSource) Paths(_ context.Context, project, sha string) ([]string, error) {
+	prefix := ""
+	if project != "" && project != rootInput.Project {
+		prefix = project + "@" + sha + ":"
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		path, ok := strings.CutPrefix(name, prefix)
+		if ok && !strings.Contains(path, ":") {
+			out = append(out, path)
+		}
+	}
+	return out, nil
 }
 
-var rootInput = ciyaml.LoadInput{Project: "group/project", SHA: "0123456789abcdef", Path: ".gitlab-ci.yml"}
+func (m mapSource) Resolve(_ context.Context, r ciyaml.Reference) (ciyaml.Commit, error) {
+	group, _, _ := strings.Cut(r.Project, "/")
+	var refs []string
+	for name := range m {
+		if rest, ok := strings.CutPrefix(name, r.Project+"@"); ok {
+			ref, _, _ := strings.Cut(rest, ":")
+			refs = append(refs, ref)
+		}
+	}
+	if len(refs) == 0 || group == "secret" || group == "private" && r.Public {
+		return ciyaml.Commit{}, ciyaml.ErrNoProject
+	}
+	commit := ciyaml.Commit{Project: r.Project, SHA: r.Ref}
+	switch {
+	case r.Version:
+		tag, found := ciyaml.LatestVersion(refs, r.Ref)
+		if !found {
+			return ciyaml.Commit{}, ciyaml.ErrNoVersions
+		}
+		commit.SHA, commit.Name = tag, tag
+	case r.Ref == "":
+		commit.SHA = "main"
+	case !slices.Contains(refs, r.Ref):
+		return ciyaml.Commit{}, ciyaml.ErrNoRef
+	}
+	return commit, nil
+}
+
+func (m mapSource) Fetch(_ context.Context, address string) ([]byte, error) {
+	content, ok := m[address]
+	if !ok {
+		return nil, &ciyaml.RemoteError{Problem: "could not be fetched because of HTTP code `404` error!"}
+	}
+	return []byte(content), nil
+}
+
+var rootInput = ciyaml.LoadInput{
+	Project: "group/project", SHA: "0123456789abcdef", Path: ".gitlab-ci.yml", Host: "ci.example.com",
+}
 
 // load compiles a configuration that must be right.
 func load(t testing.TB, content string) *ciyaml.Config {

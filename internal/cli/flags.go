@@ -53,6 +53,7 @@ type serverFlags struct {
 	ReadyFile        string         `help:"File to write when requests are accepted." env:"LANYARD_READY_FILE" placeholder:"FILE"`
 	LogFormat        string         `help:"text or json. Default: text on a terminal, else json." enum:"text,json," default:"" env:"LANYARD_LOG_FORMAT" placeholder:"FORMAT"`
 	LogLevel         *slog.Level    `help:"debug, info, warn or error. Default: info; of up: warn." env:"LANYARD_LOG_LEVEL" placeholder:"LEVEL"`
+	LocalIncludes    bool           `help:"include:remote may fetch from private networks and from this machine." env:"LANYARD_LOCAL_INCLUDES"`
 	RunnerUser       string         `help:"Account that jobs of the built-in runner run as; needs root." env:"LANYARD_RUNNER_USER" placeholder:"NAME"`
 	RootPassword     string         `hidden:"" env:"LANYARD_ROOT_PASSWORD"`
 	RootToken        string         `hidden:"" env:"LANYARD_ROOT_TOKEN"`
@@ -87,6 +88,7 @@ func (f *serverFlags) config(term *terminal, level slog.Level) (daemon.Config, e
 	}
 	c.Listen, c.ExternalURL, c.ReadyFile, c.TLSCert, c.TLSKey, c.MetricsToken = f.Listen, f.ExternalURL, f.ReadyFile, f.TLSCert, f.TLSKey, metrics
 	c.TrustedProxies, c.RootPassword, c.RootToken, c.RunnerUser = f.TrustedProxies, password, token, f.RunnerUser
+	c.LocalIncludes = f.LocalIncludes
 	c.Lang, c.Term, c.Logger = os.Getenv("LANG"), os.Getenv("TERM"), newLogger(term, f.LogFormat, level)
 	return c, nil
 }

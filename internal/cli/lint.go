@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/lanyard-ci/lanyard/internal/ciyaml"
+	"github.com/lanyard-ci/lanyard/internal/remote"
 )
 
 // lintCommand checks a configuration without a server.
@@ -24,11 +25,11 @@ func (c *lintCommand) Run(ctx context.Context, term *terminal) error {
 	if err != nil {
 		return exitWith(exitUsage, "%v", err)
 	}
-	_, _, found := ciyaml.Load(ctx, folderSource{os.DirFS(root)}, ciyaml.LoadInput{
+	_, _, found := ciyaml.Load(ctx, folderSource{os.DirFS(root), remote.New(remote.Config{AllowPrivate: true})}, ciyaml.LoadInput{
 		Project: "local", SHA: "worktree", Path: name, Variables: func(string) (string, bool) { return "", false },
 	})
 	for _, d := range found {
-		d.Pos.File = fromHere(filepath.Join(root, filepath.FromSlash(d.Pos.File)), filepath.IsAbs(c.File))
+		d.Pos.File = shownFile(root, d.Pos.File, filepath.IsAbs(c.File))
 		fmt.Fprintf(term.out, "%s: %s\n", printable(d.Pos.String()), printable(d.Message))
 		if d.Hint != "" && d.Code != ciyaml.CodeMissingConfig { // that one speaks of a commit
 			fmt.Fprintf(term.out, "    %s\n", printable(d.Hint))
@@ -63,6 +64,16 @@ func splitRoot(file string) (root, name string, err error) {
 	return root, filepath.ToSlash(name), err
 }
 
+// shownFile names a file of a finding: one of the folder as fromHere does, and one
+// that came from elsewhere as it was included.
+func shownFile(root, name string, absolute bool) string {
+	path := filepath.Join(root, filepath.FromSlash(name))
+	if _, err := os.Lstat(path); err != nil {
+		return name
+	}
+	return fromHere(path, absolute)
+}
+
 // fromHere names a file as somebody who stands in the working directory would,
 // unless they named theirs from the root.
 func fromHere(file string, absolute bool) string {
@@ -77,8 +88,22 @@ func fromHere(file string, absolute bool) string {
 	return relative
 }
 
-// A folderSource reads configuration from a folder.
-type folderSource struct{ files fs.FS }
+// A folderSource reads configuration from a folder, and remote files from where they
+// are.
+type folderSource struct {
+	files  fs.FS
+	remote *remote.Fetcher
+}
+
+// Resolve implements ciyaml.Source. A folder knows no other projects.
+func (s folderSource) Resolve(_ context.Context, r ciyaml.Reference) (ciyaml.Commit, error) {
+	return ciyaml.Commit{}, fmt.Errorf("project %s is on a server, and only that can tell", r.Project)
+}
+
+// Fetch implements ciyaml.Source.
+func (s folderSource) Fetch(ctx context.Context, address string) ([]byte, error) {
+	return s.remote.Fetch(ctx, address)
+}
 
 // ReadFile implements ciyaml.Source.
 func (s folderSource) ReadFile(_ context.Context, _, _, name string) ([]byte, error) {

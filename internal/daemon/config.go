@@ -38,6 +38,8 @@ type Config struct {
 	RunnerUser    string // account that its jobs run as, which needs root; they work in Data-runner
 	RunnerTrusted bool   // without RunnerUser: its jobs run as the server's own account
 
+	LocalIncludes bool // include:remote may fetch from private networks and from this machine
+
 	Path string // where programs are looked for, for git and for jobs
 	Lang string // locale of jobs
 	Term string // terminal of jobs

@@ -17,6 +17,7 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/engine"
 	"github.com/lanyard-ci/lanyard/internal/hub"
+	"github.com/lanyard-ci/lanyard/internal/remote"
 	"github.com/lanyard-ci/lanyard/internal/runner"
 	"github.com/lanyard-ci/lanyard/internal/store"
 	"github.com/lanyard-ci/lanyard/internal/wire"
@@ -100,6 +101,7 @@ func (s *Server) openEngine(ctx context.Context) (err error) {
 	s.engine, err = engine.New(engine.Config{
 		Store: s.state.store, Git: s.state.git, Blobs: s.state.blobs, Traces: s.state.logs, Hub: s.hub,
 		Keys: s.state.keys, Now: c.Now, Rand: rand.Reader, Logger: c.Logger, URLs: s.urls, Told: told(c.metrics), SweepQueues: c.sweepQueues,
+		Remote: remote.New(remote.Config{AllowPrivate: c.LocalIncludes}),
 	})
 	if err != nil {
 		return err

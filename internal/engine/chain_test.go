@@ -120,8 +120,8 @@ var configurations = []struct {
 	{name: "include that climbs", config: "include: ../x.yml\n" + simple, want: "Local file `../x.yml` does not exist!", kept: true},
 	{name: "include of git's own", config: "include: .git/x.yml\n" + simple, want: "Local file `.git/x.yml` does not exist!", kept: true},
 	{name: "include with an empty part", config: "include: a//x.yml\n" + simple, want: "Local file `a//x.yml` does not exist!", kept: true},
-	{name: "not supported", config: "include: {remote: 'https://example.com/x.yml'}\n" + simple, kept: true,
-		want: `.gitlab-ci.yml:1:11: keyword "include:remote" is not supported yet`},
+	{name: "not supported", config: "include: {local: a.yml, rules: [{changes: {paths: [a], compare_to: main}}]}\n" + simple, kept: true,
+		want: `.gitlab-ci.yml:1:56: keyword "include:rules:changes:compare_to" is not supported yet`},
 	{name: "too many jobs", config: jobs(4), kept: true, reason: ci.ReasonSizeLimit,
 		want: "The number of jobs has exceeded the limit of 3. Try splitting the configuration with parent-child-pipelines"},
 }

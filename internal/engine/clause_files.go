@@ -3,10 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
-	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/ciyaml"
 	"github.com/lanyard-ci/lanyard/internal/git"
@@ -49,27 +47,14 @@ func (e *Engine) modifiedSince(ctx context.Context, d *pipelineDraft, ref string
 // projectPaths lists the files of another project, for exists:project. The right
 // to read it is that of the pipeline's user, asked each time.
 func (e *Engine) projectPaths(ctx context.Context, d *pipelineDraft, path, ref string) ([]string, error) {
-	project, err := e.view.ProjectByPath(ctx, path)
-	if ci.IsNotFound(err) {
+	project, err := e.readableProject(ctx, d.Actor.User, path)
+	if errors.Is(err, ciyaml.ErrNoProject) {
 		return nil, ciyaml.ErrNotExist
 	}
-	if err != nil {
-		return nil, fmt.Errorf("find project %s: %w", path, err)
-	}
-	actor, err := e.Actor(ctx, Caller{User: d.Actor.User}, project)
 	if err != nil {
 		return nil, err
 	}
-	if auth.Allow(actor, auth.DownloadCode, project) != auth.Allowed {
-		return nil, ciyaml.ErrNotExist
-	}
-	if ref == "" {
-		ref = ci.BranchPrefix + project.DefaultBranch
-	}
-	sha, err := e.git.Resolve(ctx, int64(project.ID), ref)
-	if errors.Is(err, git.ErrNotExist) {
-		return nil, ciyaml.ErrNoRef
-	}
+	sha, err := e.refOfProject(ctx, project, ref)
 	if err != nil {
 		return nil, err
 	}

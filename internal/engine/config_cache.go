@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -49,23 +48,29 @@ func (v configVariants) weight() int {
 	return n
 }
 
-// cachedConfig finds an outcome that Load would come to again.
-func (e *Engine) cachedConfig(key configKey, in ciyaml.LoadInput) *loadedConfig {
+// cachedConfig finds an outcome that Load would come to again, for this user and
+// now; nil when there is none.
+func (e *Engine) cachedConfig(ctx context.Context, key configKey, source *configSource, in ciyaml.LoadInput) (*loadedConfig, error) {
 	variants, _ := e.configs.get(key)
 	for _, c := range variants {
-		if c.reads.Match(in) {
-			return c
+		current, err := c.reads.Current(ctx, source, in)
+		if err != nil {
+			return nil, fmt.Errorf("check what configuration of project %d was made from: %w", key.project, err)
+		}
+		if current {
+			return c, nil
 		}
 	}
-	return nil
+	return nil, nil //nolint:nilnil // nothing is cached: that is an answer
 }
 
-// keepConfig adds an outcome to the cache.
-func (e *Engine) keepConfig(key configKey, in ciyaml.LoadInput, loaded *loadedConfig) {
+// keepConfig adds an outcome to the cache, in the place of one that began with the
+// same variables, inputs and references.
+func (e *Engine) keepConfig(key configKey, loaded *loadedConfig) {
 	variants := configVariants{loaded}
 	before, _ := e.configs.get(key)
 	for _, c := range before[:min(len(before), maxVariants-1)] {
-		if !c.reads.Match(in) {
+		if !c.reads.Superseded(loaded.reads) {
 			variants = append(variants, c)
 		}
 	}
@@ -79,17 +84,17 @@ const loadTime = 30 * time.Second
 // made from still reads the same. Callers who want the same one at once wait for
 // one load.
 func (e *Engine) loadConfig(ctx context.Context, d *pipelineDraft, early []ciyaml.Variable) (*loadedConfig, error) {
-	in := d.loadInput(early)
+	in := e.loadInput(ctx, d, early)
+	source := e.newConfigSource(d.Project, d.Actor.User)
 	key := configKey{d.Project.ID, in.SHA, in.Path}
-	if cached := e.cachedConfig(key, in); cached != nil {
-		return cached, nil
+	cached, err := e.cachedConfig(ctx, key, source, in)
+	if cached != nil || err != nil {
+		return cached, err
 	}
 	flight := fmt.Sprintf("%d %s %s", key.project, key.sha, key.path)
 	done := e.loading.DoChan(flight, func() (any, error) {
 		// Others may wait for this: it must not end with whoever came first.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTime)
-		defer cancel()
-		return e.load(ctx, d.Project, in, key)
+		return e.load(context.WithoutCancel(ctx), source, in, key)
 	})
 	select {
 	case <-ctx.Done():
@@ -98,74 +103,49 @@ func (e *Engine) loadConfig(ctx context.Context, d *pipelineDraft, early []ciyam
 		if result.Err != nil {
 			return nil, result.Err
 		}
-		if loaded := result.Val.(*loadedConfig); loaded.reads.Match(in) {
-			return loaded, nil
+		loaded := result.Val.(*loadedConfig)
+		source = e.newConfigSource(d.Project, d.Actor.User) // the other is in use if this was somebody else's load
+		current, err := loaded.reads.Current(ctx, source, in)
+		if current || err != nil {
+			return loaded, err
 		}
 	}
-	return e.load(ctx, d.Project, in, key) // that was for somebody with other variables
+	return e.load(ctx, source, in, key) // that was for somebody with other variables, inputs or rights
 }
 
-// loadInput names the configuration of a draft.
-func (d *pipelineDraft) loadInput(early []ciyaml.Variable) ciyaml.LoadInput {
+// loadInput says which configuration a draft wants.
+func (e *Engine) loadInput(ctx context.Context, d *pipelineDraft, early []ciyaml.Variable) ciyaml.LoadInput {
 	given := appendYAML(nil, d.variables[:len(d.Variables)]) // the payload is no variable of include
-	return ciyaml.LoadInput{
-		Project: d.Project.FullPath, SHA: d.ref.SHA, Path: d.Project.Config(), Variables: lookupIn(early, given),
+	in := ciyaml.LoadInput{
+		Project: d.Project.FullPath, SHA: d.ref.SHA, Path: d.Project.Config(), Host: e.host, Variables: lookupIn(early, given),
+		Modified: func() ([]string, bool, error) { return e.modified(context.WithoutCancel(ctx), d) },
 	}
+	for _, input := range d.Inputs {
+		in.Inputs = append(in.Inputs, ciyaml.InputValue{Name: input.Name, JSON: input.JSON})
+	}
+	return in
 }
 
-func (e *Engine) load(ctx context.Context, project ci.Project, in ciyaml.LoadInput, key configKey) (*loadedConfig, error) {
-	source := &repositorySource{engine: e, project: project}
+// load reads a configuration and keeps the outcome.
+func (e *Engine) load(ctx context.Context, source *configSource, in ciyaml.LoadInput, key configKey) (*loadedConfig, error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTime)
+	defer cancel()
 	config, reads, diagnostics := ciyaml.Load(ctx, source, in)
-	if source.err != nil {
-		return nil, fmt.Errorf("read configuration of project %d: %w", project.ID, source.err)
+	loaded := &loadedConfig{config: config, reads: reads, diagnostics: diagnostics, bytes: source.read()}
+	code := diagnostics.First().Code
+	if diagnostics.Failed() && code == ciyaml.CodeTimeout {
+		return loaded, nil
+	}
+	if err := source.failure(); err != nil {
+		return nil, fmt.Errorf("read configuration of project %d: %w", key.project, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	loaded := &loadedConfig{config: config, reads: reads, diagnostics: diagnostics, bytes: source.bytes}
-	if !diagnostics.Failed() || diagnostics.First().Code != ciyaml.CodeInternal {
-		e.keepConfig(key, in, loaded)
+	if !diagnostics.Failed() || code != ciyaml.CodeInternal {
+		e.keepConfig(key, loaded)
 	}
 	return loaded, nil
-}
-
-// A repositorySource lets the compiler read one project's repository. It keeps
-// the first real failure, since the compiler only knows "not there".
-type repositorySource struct {
-	engine  *Engine
-	project ci.Project
-	bytes   int // read so far
-	err     error
-}
-
-// ReadFile implements ciyaml.Source.
-func (s *repositorySource) ReadFile(ctx context.Context, project, sha, path string) ([]byte, error) {
-	if project != s.project.FullPath {
-		return nil, fmt.Errorf("read %s of another project: %w", path, ciyaml.ErrNotExist)
-	}
-	data, err := s.engine.readFile(ctx, s.project.ID, sha, path)
-	s.bytes += len(data)
-	switch {
-	case errors.Is(err, git.ErrNotExist):
-		return nil, ciyaml.ErrNotExist
-	case errors.Is(err, git.ErrTooLarge):
-		return nil, ciyaml.ErrTooLarge
-	case err != nil && s.err == nil:
-		s.err = err
-	}
-	return data, err
-}
-
-// Paths implements ciyaml.Source.
-func (s *repositorySource) Paths(ctx context.Context, project, sha string) ([]string, error) {
-	if project != s.project.FullPath {
-		return nil, fmt.Errorf("list files of another project: %w", ciyaml.ErrNotExist)
-	}
-	paths, err := s.engine.paths(ctx, s.project.ID, sha)
-	if err != nil && s.err == nil {
-		s.err = err
-	}
-	return paths, err
 }
 
 // readFile reads a file of a commit. What no repository can hold, such as a path

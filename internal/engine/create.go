@@ -27,6 +27,7 @@ type PipelineRequest struct {
 	Before  string // of a push: the head before it
 
 	Variables []ci.Variable // given by the caller
+	Inputs    []ci.Input    // for spec:inputs of the configuration
 	Payload   *ci.Variable  // TRIGGER_PAYLOAD, which nobody needs a right to set
 	Trigger   *ci.Trigger   // the trigger token, when one was used
 	Upstream  *ci.Upstream  // the job, when its token was used
@@ -75,7 +76,7 @@ func (e *Engine) CreatePipeline(ctx context.Context, r PipelineRequest) (ci.Pipe
 // takeSteps leads a draft through the chain, until it is refused or to be skipped.
 func (e *Engine) takeSteps(ctx context.Context, d *pipelineDraft) error {
 	for _, step := range []func(context.Context, *pipelineDraft) error{
-		e.findRef, e.checkAbilities, e.checkRepository, e.checkVariables, e.checkSkip, e.compile,
+		e.findRef, e.checkAbilities, e.checkRepository, e.checkVariables, e.checkSkip, checkInputs, e.compile,
 	} {
 		if err := step(ctx, d); err != nil {
 			return err
@@ -169,6 +170,17 @@ var skipMark = regexp.MustCompile(`(?i)\[(ci[ _-]skip|skip[ _-]ci)\]`)
 func (e *Engine) checkSkip(_ context.Context, d *pipelineDraft) error {
 	if d.Skip || d.HonorSkip && d.commit.Skip {
 		d.pipeline.Status = ci.Skipped
+	}
+	return nil
+}
+
+// maxInputs is how many inputs a pipeline may be given.
+const maxInputs = 20
+
+// checkInputs is step 8 of the chain.
+func checkInputs(_ context.Context, d *pipelineDraft) error {
+	if len(d.Inputs) > maxInputs {
+		return ci.Refused(fmt.Sprintf("There cannot be more than %d inputs", maxInputs))
 	}
 	return nil
 }

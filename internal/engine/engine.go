@@ -45,6 +45,7 @@ type Config struct {
 	Logger *slog.Logger
 	Limits Limits
 	URLs   URLs
+	Remote Remote // fetches what include:remote names; nil: nothing may be fetched
 	Told   Told
 
 	SweepQueues time.Duration // how often lost wake-ups are made up for; 0: none is lost, since there is one process
@@ -65,6 +66,13 @@ type URLs interface {
 	Clone(fullPath string) string   // smart HTTP address, without credentials
 	Pipeline(fullPath string, id int64) string
 	Job(fullPath string, id int64) string
+}
+
+// Remote fetches the files that configurations include from elsewhere. It guards
+// the network that the server is in. Errors: *ciyaml.RemoteError for what can be
+// told, others are failures.
+type Remote interface {
+	Fetch(ctx context.Context, address string) ([]byte, error)
 }
 
 // Limits bound what callers may make the server hold. The zero value of a field
@@ -108,6 +116,8 @@ type Engine struct {
 	log       *slog.Logger
 	limits    Limits
 	urls      URLs
+	host      string // of the external URL, with its port if it names one
+	remote    Remote
 	told      Told
 
 	sweepQueues time.Duration
@@ -146,13 +156,14 @@ func New(c Config) (*Engine, error) {
 		store: c.Store, view: c.Store.View(), git: c.Git, blobs: c.Blobs, traces: c.Traces, hub: c.Hub, keys: c.Keys,
 		now: c.Now, rand: c.Rand, log: c.Logger, limits: limits, urls: c.URLs, told: c.Told.withDefaults(), sweepQueues: c.SweepQueues,
 		passwords: auth.NewPasswords(c.Rand),
-		server:    serverVariables(c.URLs),
-		configs:   newRecent[configKey](limits.CachedConfigs, configVariants.weight),
-		commits:   newRecent[commitKey](4*limits.CachedConfigs, commitInfo.weight),
-		trees:     newRecent[commitKey](manyPaths, func(paths []string) int { return 1 + len(paths) }),
-		managers:  newRecent[managerKey, ci.RunnerManager](manyRunners, nil),
-		contacts:  newRecent[ci.JobID, time.Time](manyRunners, nil),
-		heard:     newRecent[int64, time.Time](manyRunners, nil),
+		host:      serverHost(c.URLs), remote: c.Remote,
+		server:   serverVariables(c.URLs),
+		configs:  newRecent[configKey](limits.CachedConfigs, configVariants.weight),
+		commits:  newRecent[commitKey](4*limits.CachedConfigs, commitInfo.weight),
+		trees:    newRecent[commitKey](manyPaths, func(paths []string) int { return 1 + len(paths) }),
+		managers: newRecent[managerKey, ci.RunnerManager](manyRunners, nil),
+		contacts: newRecent[ci.JobID, time.Time](manyRunners, nil),
+		heard:    newRecent[int64, time.Time](manyRunners, nil),
 	}, nil
 }
 

@@ -129,15 +129,17 @@ func (e *Engine) staticVariables(d *pipelineDraft) []ciyaml.Variable {
 func (e *Engine) inspect(ctx context.Context, d *pipelineDraft, content []byte, early []ciyaml.Variable, out *LintResult) (*ciyaml.Config, error) {
 	ctx, cancel := context.WithTimeout(ctx, loadTime)
 	defer cancel()
-	in := d.loadInput(early)
+	in := e.loadInput(ctx, d, early)
 	in.Content = content
-	source := &repositorySource{engine: e, project: d.Project}
+	source := e.newConfigSource(d.Project, d.Actor.User)
 	config, inspection, diagnostics := ciyaml.Inspect(ctx, source, in)
-	if source.err != nil && !errors.Is(source.err, git.ErrNoRepository) {
-		return nil, fmt.Errorf("read configuration of project %d: %w", d.Project.ID, source.err)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if diagnostics.First().Code != ciyaml.CodeTimeout {
+		if err := source.failure(); err != nil && !errors.Is(err, git.ErrNoRepository) {
+			return nil, fmt.Errorf("read configuration of project %d: %w", d.Project.ID, err)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 	}
 	out.Inspection = inspection
 	return config, out.add(diagnostics)

@@ -14,13 +14,14 @@ import (
 // RunPipeline makes a pipeline for a user who asks for one by the API. It keeps
 // nothing of a refused one. GitLab's Pipelines API, "Create a new pipeline".
 // Errors: ci.Forbidden for less than developers, else those of CreatePipeline.
-func (e *Engine) RunPipeline(ctx context.Context, c Caller, project ci.Project, ref string, variables []ci.Variable) (ci.Pipeline, error) {
+func (e *Engine) RunPipeline(ctx context.Context, c Caller, project ci.Project, ref string, variables []ci.Variable, inputs ...ci.Input,
+) (ci.Pipeline, error) {
 	actor, err := e.Authorize(ctx, c, project, auth.CreatePipeline)
 	if err != nil {
 		return ci.Pipeline{}, err
 	}
 	pipeline, err := e.CreatePipeline(ctx, PipelineRequest{
-		Project: project, Actor: actor, Source: ci.SourceAPI, Ref: ref, Variables: variables,
+		Project: project, Actor: actor, Source: ci.SourceAPI, Ref: ref, Variables: variables, Inputs: inputs,
 	})
 	if err != nil {
 		return ci.Pipeline{}, err

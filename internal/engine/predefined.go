@@ -52,6 +52,15 @@ func serverVariables(urls URLs) []ci.Variable {
 		ci.Variable{Key: "CI_SERVER_PORT", Value: port}, ci.Variable{Key: "CI_SERVER_PROTOCOL", Value: u.Scheme})
 }
 
+// serverHost is the server as addresses of components name it.
+func serverHost(urls URLs) string {
+	u, err := url.Parse(urls.Base())
+	if err != nil { // the daemon checked the external URL
+		return ""
+	}
+	return u.Host
+}
+
 // projectVariables describe the project.
 func (e *Engine) projectVariables(p ci.Project) []ci.Variable {
 	return []ci.Variable{

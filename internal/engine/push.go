@@ -31,6 +31,7 @@ type Push struct {
 	Skip       bool          // -o ci.skip
 	NoPipeline bool          // -o ci.no_pipeline
 	Variables  []ci.Variable // -o ci.variable
+	Inputs     []ci.Input    // -o ci.input
 }
 
 // A PushedRef is what became of a ref that was to get a pipeline.
@@ -77,7 +78,7 @@ func (e *Engine) Pushed(ctx context.Context, p Push) ([]PushedRef, error) {
 		}
 		pipeline, err := e.CreatePipeline(ctx, PipelineRequest{
 			Project: p.Project, Actor: actor, Source: ci.SourcePush, Ref: change.Name, SHA: change.After, Before: change.Before,
-			Variables: p.Variables, KeepRefused: true, HonorSkip: true, Skip: p.Skip,
+			Variables: p.Variables, Inputs: p.Inputs, KeepRefused: true, HonorSkip: true, Skip: p.Skip,
 		})
 		refusal, err := refusalOfPush(err)
 		if err != nil {

@@ -19,6 +19,7 @@ type TriggerRequest struct {
 	Token     string
 	Ref       string
 	Variables []ci.Variable
+	Inputs    []ci.Input
 	Payload   string // JSON of all parameters but the token: TRIGGER_PAYLOAD
 
 	IdempotencyKey string // empty: none
@@ -60,7 +61,7 @@ func (e *Engine) Trigger(ctx context.Context, r TriggerRequest) (Triggered, erro
 		return Triggered{}, err
 	}
 	request.Project, request.Ref, request.KeepRefused = project, r.Ref, true
-	request.Variables = r.Variables
+	request.Variables, request.Inputs = r.Variables, r.Inputs
 	request.Payload = &ci.Variable{Key: payloadKey, Value: r.Payload, File: true}
 	answer := Triggered{Project: project, User: request.Actor.User}
 	err = e.usedKey(ctx, request.Idempotency)

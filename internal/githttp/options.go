@@ -11,6 +11,7 @@ type options struct {
 	skip       bool // ci.skip: a pipeline that is skipped
 	noPipeline bool // ci.no_pipeline: none at all
 	variables  []ci.Variable
+	inputs     []ci.Input
 	ignored    []string // messages about options that have no effect here
 }
 
@@ -32,6 +33,12 @@ func parseOptions(list []string) (options, error) {
 				return o, &ci.Error{Kind: ci.KindInvalid, Message: `Push option ci.variable must look like -o ci.variable="KEY=value".`}
 			}
 			o.variables = append(o.variables, ci.Variable{Key: key, Value: value})
+		case name == "ci.input":
+			key, value, ok := strings.Cut(unquote(value), "=")
+			if !ok || key == "" {
+				return o, &ci.Error{Kind: ci.KindInvalid, Message: `Push option ci.input must look like -o ci.input="name=value".`}
+			}
+			o.inputs = append(o.inputs, ci.TextInput(key, value))
 		case strings.HasPrefix(name, "ci."):
 			o.ignored = append(o.ignored, "Push option "+shown(name)+" is not known here and has no effect.")
 		}

@@ -165,7 +165,7 @@ func (p *push) settle(ctx context.Context, accepted map[string]bool) (messages [
 	}
 	pushed, err := p.h.engine.Pushed(ctx, engine.Push{
 		Project: p.visit.project, Caller: p.visit.caller, Changes: changed,
-		Skip: p.options.skip, NoPipeline: p.options.noPipeline, Variables: p.options.variables,
+		Skip: p.options.skip, NoPipeline: p.options.noPipeline, Variables: p.options.variables, Inputs: p.options.inputs,
 	})
 	for _, result := range pushed {
 		messages = append(messages, p.pipelineMessage(result)...)

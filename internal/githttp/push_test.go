@@ -90,15 +90,33 @@ func TestPushOptions(t *testing.T) {
 		t.Errorf("ci.no_pipeline: %v", list)
 	}
 	equal(t, "main in the table", w.recorded(p, "refs/heads/main"), w.sha(p, "main"))
-	if out, list := push("i", "ci.input=a=b", "merge_request.create"); len(list) != 1 ||
-		!strings.Contains(out, "remote: Push option ci.input is not known here") || strings.Contains(out, "merge_request") {
-		t.Errorf("ci.input: %v\n%s", list, out)
+	if out, list := push("i", "ci.other=a=b", "merge_request.create"); len(list) != 1 ||
+		!strings.Contains(out, "remote: Push option ci.other is not known here") || strings.Contains(out, "merge_request") {
+		t.Errorf("ci.other: %v\n%s", list, out)
 	}
 	sha := w.sha(p, "main")
 	work.commit("a", "v", "v")
 	work.refused([]string{`GitLab: Push option ci.variable must look like -o ci.variable="KEY=value"`, "[remote rejected] main -> main"},
 		"push", "-o", "ci.variable=1A", "origin", "main")
+	work.refused([]string{`GitLab: Push option ci.input must look like -o ci.input="name=value"`, "[remote rejected] main -> main"},
+		"push", "-o", "ci.input=a", "origin", "main")
 	equal(t, "main", w.sha(p, "main"), sha)
+}
+
+func TestPushInputs(t *testing.T) {
+	w := newWorld(t)
+	p := w.project("demo")
+	work := w.clone(p, w.developer(p))
+	work.commit(".gitlab-ci.yml", "spec:\n  inputs:\n    name:\n    n: {type: number, default: 1}\n---\n"+
+		"$[[ inputs.name ]]:\n  script: make\n  parallel: $[[ inputs.n ]]\n", "inputs")
+	work.must("push", "-o", "ci.input=name=a=b", "-o", `ci.input="n=2"`, "origin", "main")
+	list := w.pipelines(p)
+	snapshot := must(w.store.View().Snapshot(t.Context(), list[len(list)-1].ID))(t)
+	var names []string
+	for _, job := range snapshot.Jobs {
+		names = append(names, job.Name)
+	}
+	equal(t, "jobs", strings.Join(names, ", "), "a=b 1/2, a=b 2/2")
 }
 
 func TestPushVariables(t *testing.T) {

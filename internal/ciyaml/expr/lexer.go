@@ -42,8 +42,9 @@ type token struct {
 // of the body is matched apart, so that an escaped slash does not end it.
 var patternRE = regexp.MustCompile(`^/((?:[^/]|\\/)+[^\\])/([ismU]*)`)
 
-// lex cuts src into tokens, the last of which is a tokenEnd.
-func lex(src string) ([]token, error) {
+// lex cuts src into tokens, the last of which is a tokenEnd. in is nil unless
+// inputs are part of the language.
+func lex(src string, in *InputTypes) ([]token, error) {
 	var tokens []token
 	for at := 0; ; {
 		at += len(src[at:]) - len(strings.TrimLeft(src[at:], " \t\r\n\f\v"))
@@ -53,7 +54,11 @@ func lex(src string) ([]token, error) {
 		if len(tokens) == maxTokens {
 			return nil, &SyntaxError{at, "too many tokens (maximum is " + strconv.Itoa(maxTokens) + ")"}
 		}
-		t, err := next(src[at:], at)
+		t, found := in.next(src[at:])
+		var err error
+		if !found {
+			t, err = next(src[at:], at)
+		}
 		if err != nil {
 			return nil, err
 		}

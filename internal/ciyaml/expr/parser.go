@@ -4,8 +4,10 @@ import "strconv"
 
 // Parse reads an expression. The error is a *SyntaxError. Patterns written in
 // the expression are compiled here, once, and a bad one is a syntax error.
-func Parse(src string) (*Expr, error) {
-	tokens, err := lex(src)
+func Parse(src string) (*Expr, error) { return parse(src, nil) }
+
+func parse(src string, in *InputTypes) (*Expr, error) {
+	tokens, err := lex(src, in)
 	if err != nil {
 		return nil, err
 	}
