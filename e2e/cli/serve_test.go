@@ -121,17 +121,24 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
-// addVersion makes a database one that a newer version wrote.
+// addVersion makes a database one that a newer version wrote, until the test ends.
 func addVersion(t *testing.T, path string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
 	if _, err := db.ExecContext(t.Context(), `insert into goose_db_version (version_id, is_applied) values (9999, true)`); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if _, err := db.Exec(`delete from goose_db_version where version_id = 9999`); err != nil {
+			t.Error(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestEndDuringLongPoll ends a server that has a runner in a long poll, a

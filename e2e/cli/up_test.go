@@ -18,6 +18,7 @@ import (
 // upOnce runs `lanyard up --once` on a data directory.
 func upOnce(t *testing.T, data string, env ...string) (code int, out string) {
 	t.Helper()
+	process.CheckAtEnd(t, data)
 	code, out, errOut := run(t, env, "up", "--once", "--listen", "127.0.0.1:0", "--data", data)
 	if errOut != "" {
 		t.Errorf("standard error has %q", errOut)
@@ -128,6 +129,7 @@ func TestUp(t *testing.T) {
 		defer busy.Close()
 	}
 	data := filepath.Join(t.TempDir(), "data")
+	process.CheckAtEnd(t, data)
 	p := begin(t, nil, "up", "--data", data)
 	p.waitFor("Stop: Ctrl+C.")
 	url := regexp.MustCompile(`  server   (http://127\.0\.0\.1:(\d+))   \(127\.0\.0\.1:8929 is in use\)\n`).FindStringSubmatch(p.out.String())
@@ -184,7 +186,9 @@ func token(t *testing.T, p *program) string {
 
 // TestUpInterrupted ends `up --once` before there is a verdict.
 func TestUpInterrupted(t *testing.T) {
-	p := begin(t, nil, "up", "--once", "--data", filepath.Join(t.TempDir(), "data"), "--listen", "127.0.0.1:0")
+	data := filepath.Join(t.TempDir(), "data")
+	process.CheckAtEnd(t, data)
+	p := begin(t, nil, "up", "--once", "--data", data, "--listen", "127.0.0.1:0")
 	p.waitFor("| building English")
 	p.signal(syscall.SIGINT)
 	if code := p.end(); code != 130 {

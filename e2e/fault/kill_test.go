@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -49,13 +48,6 @@ func TestKillLosesNothing(t *testing.T) {
 		checkPipeline(t, server, project, id)
 	}
 	checkIIDs(t, server, project)
-	if err := server.Stop(); err != nil {
-		t.Fatalf("stop: %v", err)
-	}
-	out, err := exec.Command(process.Binary(t), "check", "--data", data).CombinedOutput()
-	if err != nil {
-		t.Errorf("lanyard check: %v\n%s", err, out)
-	}
 }
 
 // triggerUntilKilled lets callers trigger side by side, kills the server after a

@@ -1,6 +1,7 @@
 // Package process builds the program and runs it as a stranger would, for tests
 // from outside. A Server listens on 127.0.0.1 on a port of its own, keeps its data
-// in a folder that the test gives, and is gone when the test ends.
+// in a folder that the test gives, and is gone when the test ends. Then `lanyard
+// check` has to be content with what it left.
 package process
 
 import (
@@ -61,21 +62,44 @@ func Binary(t testing.TB) string {
 
 // A Server is a running `lanyard serve`.
 type Server struct {
-	URL  string
-	Data string
-	t    testing.TB
-	cmd  *exec.Cmd
-	log  *lockedBuffer
-	done chan error
+	URL   string
+	Data  string
+	t     testing.TB
+	args  []string // beside those that every server gets
+	ready string   // the ready file
+	cmd   *exec.Cmd
+	log   *lockedBuffer
+	done  chan error
 }
 
 // Start runs `lanyard serve` on a data folder, with extra arguments, and waits
 // until it accepts requests.
 func Start(t testing.TB, data string, args ...string) *Server {
 	t.Helper()
-	ready := filepath.Join(t.TempDir(), "ready")
-	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--ready-file", ready, "--log-format", "json"}, args...)
-	s := &Server{Data: data, t: t, cmd: exec.Command(Binary(t), args...), log: &lockedBuffer{}, done: make(chan error, 1)}
+	s := start(t, data, args)
+	s.checkAtEnd()
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil && !killed(err) {
+			t.Errorf("stop the server: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("log of the server:\n%s", s.Log())
+		}
+	})
+	s.waitReady()
+	return s
+}
+
+// start runs a server that nobody ends.
+func start(t testing.TB, data string, own []string) *Server {
+	t.Helper()
+	ready, err := os.MkdirTemp("", "lanyard-ready") // TempDir fails in a cleanup
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready = filepath.Join(ready, "ready")
+	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--ready-file", ready, "--log-format", "json"}, own...)
+	s := &Server{Data: data, t: t, args: own, ready: ready, cmd: exec.Command(Binary(t), args...), log: &lockedBuffer{}, done: make(chan error, 1)}
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + data, "LANYARD_ROOT_TOKEN=" + RootToken}
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -83,21 +107,15 @@ func Start(t testing.TB, data string, args ...string) *Server {
 		t.Fatal(err)
 	}
 	go func() { s.done <- s.cmd.Wait() }()
-	t.Cleanup(func() {
-		s.Kill()
-		if t.Failed() {
-			t.Logf("log of the server:\n%s", s.Log())
-		}
-	})
-	s.waitReady(ready)
 	return s
 }
 
-func (s *Server) waitReady(file string) {
+func (s *Server) waitReady() {
 	s.t.Helper()
+	defer os.RemoveAll(filepath.Dir(s.ready))
 	for begun := time.Now(); time.Since(begun) < 30*time.Second; time.Sleep(5 * time.Millisecond) {
 		var ready struct{ URL string }
-		if data, err := os.ReadFile(file); err == nil && json.Unmarshal(data, &ready) == nil {
+		if data, err := os.ReadFile(s.ready); err == nil && json.Unmarshal(data, &ready) == nil {
 			s.URL = ready.URL
 			return
 		}
@@ -120,9 +138,10 @@ func (s *Server) Kill() {
 	s.done <- <-s.done
 }
 
-// Stop ends the server with SIGTERM and gives how it ended.
+// Stop ends the server with SIGTERM and gives how it ended, again if it had ended
+// before.
 func (s *Server) Stop() error {
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	err := <-s.done

@@ -54,7 +54,7 @@ func commands() map[string]command {
 // said last.
 type session struct {
 	t      testing.TB
-	dir    string
+	data   string // of the server
 	server *process.Server
 	actor  string            // whose requests follow
 	tokens map[string]string // of actors
@@ -70,9 +70,11 @@ func setup(env *testscript.Env) error {
 	if !ok {
 		return fmt.Errorf("scripts run under go test, not under %T", env.T())
 	}
+	data := filepath.Join(t.TempDir(), "data") // stays until the server's data is checked, as the script's own folder does not
 	env.Values["session"] = &session{
-		t: t, dir: env.WorkDir, actor: "root", tokens: map[string]string{"root": process.RootToken, "nobody": ""},
+		t: t, data: data, actor: "root", tokens: map[string]string{"root": process.RootToken, "nobody": ""},
 	}
+	env.Setenv("DATA", data)
 	env.Setenv("ROOT_TOKEN", process.RootToken)
 	env.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
 	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
@@ -85,7 +87,7 @@ func setup(env *testscript.Env) error {
 }
 
 func (s *session) start(ts *testscript.TestScript, args []string) {
-	server := process.Start(s.t, filepath.Join(s.dir, ".data"), args...)
+	server := process.Start(s.t, s.data, args...)
 	s.server = server
 	s.t.Cleanup(func() {
 		for _, word := range []string{"DATA RACE", "panic: "} {

@@ -215,6 +215,7 @@ func (a *API) table() []route {
 		{"GET /users", signedIn, auth.UseUser, a.listUsers, 0},
 		{"GET /users/{id}", signedIn, auth.UseUser, a.getUser, 0},
 		{"POST /users", admins, api, a.createUser, 0},
+		{"DELETE /users/{id}", admins, api, a.deleteUser, 0},
 		{"POST /users/{id}/block", admins, api, a.blockUser, 0},
 		{"POST /users/{id}/unblock", admins, api, a.unblockUser, 0},
 		{"POST /users/{id}/personal_access_tokens", admins, api, a.createUserToken, 0},

@@ -149,6 +149,18 @@ func (a *API) createUser(c *call) error {
 	return c.json(http.StatusCreated, shape)
 }
 
+// deleteUser removes an account for good.
+func (a *API) deleteUser(c *call) error {
+	id, hard := ci.UserID(c.params.Int("id", 0)), c.params.Bool("hard_delete", false)
+	if err := c.begin(); err != nil {
+		return err
+	}
+	if err := a.engine.DeleteUser(c.ctx(), c.caller, id, hard); err != nil {
+		return err
+	}
+	return wire.NoContent(c.w)
+}
+
 // blockUser keeps an account from doing anything.
 func (a *API) blockUser(c *call) error { return a.setUserState(c, ci.UserBlocked) }
 

@@ -44,7 +44,10 @@ func (e *Engine) AuthenticateAccessToken(ctx context.Context, token string) (Cal
 		return Caller{}, &TokenError{"Token was revoked. You have to re-authorize from the user."}
 	}
 	user, err := e.view.User(ctx, found.UserID)
-	if err != nil {
+	switch {
+	case ci.IsNotFound(err): // deleted since the token was read
+		return Caller{}, ci.Unauthorized()
+	case err != nil:
 		return Caller{}, fmt.Errorf("load owner of access token %d: %w", found.ID, err)
 	}
 	if err := e.mayAct(user); err != nil {
@@ -66,7 +69,10 @@ func (e *Engine) AuthenticateJobToken(ctx context.Context, token string) (Caller
 		return Caller{}, ci.Unauthorized()
 	}
 	user, err := e.view.User(ctx, job.UserID)
-	if err != nil {
+	switch {
+	case ci.IsNotFound(err): // deleted
+		return Caller{}, ci.Unauthorized()
+	case err != nil:
 		return Caller{}, fmt.Errorf("load user of job %d: %w", job.ID, err)
 	}
 	if err := e.mayAct(user); err != nil {

@@ -209,18 +209,15 @@ func (e *Engine) DeleteGroup(ctx context.Context, c Caller, group ci.Namespace) 
 	if err := e.AuthorizeGroup(ctx, c, group, auth.AdminGroup); err != nil {
 		return err
 	}
-	ctx = context.WithoutCancel(ctx)
-	projects, _, err := e.view.Projects(ctx, store.ProjectFilter{Admin: true, Namespace: group.ID, Below: true})
-	if err != nil {
+	return e.deleteGroup(context.WithoutCancel(ctx), group.ID)
+}
+
+func (e *Engine) deleteGroup(ctx context.Context, id ci.NamespaceID) error {
+	if err := e.deleteProjectsIn(ctx, id); err != nil {
 		return err
 	}
-	for _, p := range projects {
-		if err := e.store.DeleteProject(ctx, p.ID); err != nil && !ci.IsNotFound(err) {
-			return fmt.Errorf("delete project %d: %w", p.ID, err)
-		}
-	}
-	if err := e.store.DeleteGroup(ctx, group.ID); err != nil {
-		return fmt.Errorf("delete group %d: %w", group.ID, err)
+	if err := e.store.DeleteGroup(ctx, id); err != nil {
+		return fmt.Errorf("delete group %d: %w", id, err)
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ type managerKey struct {
 	system string
 }
 
-// endOthers fails the jobs that other machines of a built-in runner held.
+// endOthers fails the jobs that other machines of a runner held.
 func (e *Engine) endOthers(ctx context.Context, runner ci.RunnerID, but int64) error {
 	held, err := e.view.HeldByRunner(ctx, runner)
 	if err != nil {
@@ -71,21 +71,23 @@ func (e *Engine) endOthers(ctx context.Context, runner ci.RunnerID, but int64) e
 		if job.ManagerID == but {
 			continue
 		}
-		if err := e.DropJob(ctx, job.ID, ci.RunnerSystemFailure); ci.KindOf(err) != ci.KindConflict { // a conflict: it has ended
+		if err := e.DropJob(ctx, job.ID, ci.RunnerSystemFailure); unlessOver(err) != nil {
 			problems = append(problems, err)
 		}
 	}
 	return errors.Join(problems...)
 }
 
-// UnregisterRunner removes a runner by its own wish. Jobs that it holds may go on:
-// their tokens count as long as they run.
+// UnregisterRunner removes a runner, by its own wish or by somebody else's. Jobs
+// that it holds fail: nobody is there any more who is to finish them.
 func (e *Engine) UnregisterRunner(ctx context.Context, runner ci.Runner) error {
+	ctx = context.WithoutCancel(ctx)
 	if err := e.store.DeleteRunner(ctx, runner.ID); err != nil && !ci.IsNotFound(err) {
 		return fmt.Errorf("remove runner %d: %w", runner.ID, err)
 	}
 	e.hub.WakeAll() // polls of its machines end
-	return nil
+	const nobody = 0
+	return e.endOthers(ctx, runner.ID, nobody)
 }
 
 // UnregisterManager removes a machine of a runner; the runner stays. Errors:

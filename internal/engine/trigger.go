@@ -123,7 +123,10 @@ func (e *Engine) jobTriggerRequest(ctx context.Context, project ci.Project, r Tr
 		return PipelineRequest{}, fmt.Errorf("load project of job %d: %w", job.ID, err)
 	}
 	user, err := e.view.User(ctx, job.UserID)
-	if err != nil {
+	switch {
+	case ci.IsNotFound(err): // nobody can read the project any more
+		return PipelineRequest{}, ci.NotFound("")
+	case err != nil:
 		return PipelineRequest{}, fmt.Errorf("load user of job %d: %w", job.ID, err)
 	}
 	actor, err := e.Actor(ctx, Caller{User: user, Job: &job}, project)

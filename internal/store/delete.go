@@ -12,7 +12,8 @@ import (
 // other writers never wait long.
 const deleteStep = 200
 
-// DeleteProject removes a project with all its rows; its repository, blobs and
+// DeleteProject removes a project with all its rows and the runners that work for
+// no other one; its repository, blobs and
 // logs go by way of the trash. Its pipelines are removed first, in several writes;
 // the last one removes the project and whatever was added meanwhile. When a write
 // fails, the project stands with the pipelines that are left, and the call can be
@@ -64,6 +65,8 @@ func deleteSomePipelines(tx *Tx, id ci.ProjectID, now int64) (more bool, err err
 // deleteProject removes the row, and with it those that refer to it.
 func deleteProject(tx *Tx, id ci.ProjectID, now int64) error {
 	for _, query := range []string{
+		`delete from runners where type = 'project_type' and id in (select runner_id from runner_projects where project_id = $1)
+			and not exists (select 1 from runner_projects o where o.runner_id = runners.id and o.project_id <> $1)`,
 		`delete from members where project_id = $1 and project_id <> 0`,
 		`delete from job_token_allowlist where source_project_id = $1 and source_project_id <> 0`,
 	} {
