@@ -1,15 +1,39 @@
 package engine_test
 
 import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/engine/enginetest"
+	"github.com/lanyard-ci/lanyard/internal/store/storetest/postgres"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain ends the servers that tests and benchmarks shared, and then looks for
+// goroutines that are left.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	problems := postgres.Stop()
+	if *onPostgres {
+		if server, err := durable(); err == nil {
+			problems = errors.Join(problems, server.Stop())
+		}
+	}
+	if code == 0 {
+		problems = errors.Join(problems, goleak.Find())
+	}
+	if problems != nil {
+		fmt.Fprintln(os.Stderr, problems)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
 
 // simple is the configuration of most projects here.
 const simple = "build:\n  script: make\n"

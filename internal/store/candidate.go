@@ -12,15 +12,16 @@ import (
 // decides whether it may and that the runner then gets, all as it was at one
 // moment.
 type Candidate struct {
-	Snapshot        ci.Snapshot // of its pipeline
-	Project         ci.Project
-	RootNamespaceID ci.NamespaceID
-	User            ci.User                    // as whom it runs
-	Spec            []byte                     // JSON form of its specification
-	Variables       []byte                     // of the pipeline, sealed; nil: none
-	TriggerShort    string                     // of the trigger token that started the pipeline, if it is still there
-	RefKept         bool                       // the branch or tag is still there
-	Artifacts       map[ci.JobID][]ci.Artifact // of the pipeline's jobs, in the order of upload: archives and dotenv reports
+	Snapshot         ci.Snapshot // of its pipeline
+	Project          ci.Project
+	RootNamespaceID  ci.NamespaceID
+	User             ci.User                    // as whom it runs
+	Spec             []byte                     // JSON form of its specification
+	Variables        []byte                     // of the pipeline, sealed; nil: none
+	VariablesVersion int64                      // as View.VariablesVersion
+	TriggerShort     string                     // of the trigger token that started the pipeline, if it is still there
+	RefKept          bool                       // the branch or tag is still there
+	Artifacts        map[ci.JobID][]ci.Artifact // of the pipeline's jobs, in the order of upload: archives and dotenv reports
 }
 
 // candidateQuery gives a row for each job of the candidate's pipeline, and several
@@ -34,7 +35,8 @@ var candidateQuery = `
 		select ns.id, ns.parent_id from above join namespaces ns on ns.id = above.parent_id
 	)
 	select ` + pipelineColumns + `, ` + renamed(projectColumns, "p", "pr", "n", "ns") + `, ` + renamed(userColumns, "u", "o") + `,
-		(select max(id) from above where parent_id = 0), sp.body, pv.sealed, coalesce(t.short, ''),
+		(select max(id) from above where parent_id = 0), sp.body, pv.sealed,
+		case when c.id is null then 0 else (select version from variables_version where id = 1) end, coalesce(t.short, ''),
 		exists (select 1 from refs f
 			where f.project_id = c.project_id and f.name = case when p.tag then 'refs/tags/' else 'refs/heads/' end || p.ref),
 		` + jobColumns + `,
@@ -95,7 +97,7 @@ func newCandidateScan(c *Candidate, id ci.JobID) *candidateScan {
 	s.own = append(s.own, pipelineFields(&c.Snapshot.Pipeline)...)
 	s.own = append(s.own, projectFields(&c.Project)...)
 	s.own = append(s.own, userFields(&c.User)...)
-	s.own = append(s.own, &c.RootNamespaceID, &c.Spec, &c.Variables, &c.TriggerShort, &c.RefKept)
+	s.own = append(s.own, &c.RootNamespaceID, &c.Spec, &c.Variables, &c.VariablesVersion, &c.TriggerShort, &c.RefKept)
 	a := &s.artifact
 	every := append(jobFields(&s.job), &a.ID, &a.JobID, &a.ProjectID, &a.Type, &a.Format, &a.Name, &a.Size, &a.SHA256, &a.BlobKey, &a.Access, &a.ExpireIn)
 	s.all = append(unread(len(s.own)), every...)

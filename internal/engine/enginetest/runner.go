@@ -15,6 +15,7 @@ type Runner struct {
 	Runner  ci.Runner
 	Manager ci.RunnerManager
 	Engine  *engine.Engine
+	Token   string // of an instance runner that World.Runner made
 
 	world *World
 }
@@ -24,11 +25,14 @@ type Runner struct {
 func (w *World) Runner(tags ...string) *Runner {
 	w.t.Helper()
 	w.number++
+	token := fmt.Sprintf("token %d", w.number)
 	runner := Must(w.Store.CreateRunner(w.t.Context(), ci.Runner{
 		Type: ci.InstanceRunner, Description: fmt.Sprintf("runner %d", w.number), RunUntagged: true, Tags: tags, CreatedAt: w.Now(),
-		Digest: w.Keys.Digest(auth.RunnerTokens, fmt.Sprintf("token %d", w.number)), Short: "shor",
+		Digest: w.Keys.Digest(auth.RunnerTokens, token), Short: "shor",
 	}))(w.t)
-	return w.Machine(runner, "s_1")
+	r := w.Machine(runner, "s_1")
+	r.Token = token
+	return r
 }
 
 // Machine lets a machine of a runner make itself known.

@@ -1,4 +1,4 @@
-// Package enginetest makes real engines for tests: SQLite, repositories, blobs and
+// Package enginetest makes real engines for tests: a database, repositories, blobs and
 // logs in a temporary folder, real keys, a clock that stands still until it is told
 // otherwise.
 //
@@ -34,12 +34,13 @@ import (
 
 // Config says what is unusual about a World. The zero value is a usual one.
 type Config struct {
-	URL    string // external URL; https://ci.example.com when empty
-	Limits engine.Limits
-	Git    git.Config   // Root and NoSync are set by New
-	Trace  trace.Config // Path, Blobs and Now are set by New
-	Told   engine.Told
-	Now    ci.Clock // instead of a Clock: time.Now for tests of what waits
+	URL      string // external URL; https://ci.example.com when empty
+	Database string // URL of an empty PostgreSQL database; SQLite when empty
+	Limits   engine.Limits
+	Git      git.Config   // Root and NoSync are set by New
+	Trace    trace.Config // Path, Blobs and Now are set by New
+	Told     engine.Told
+	Now      ci.Clock // instead of a Clock: time.Now for tests of what waits
 }
 
 // A World is a server without its edges. All of its parts are real.
@@ -89,7 +90,7 @@ func (w *World) open(dir string) {
 	t := w.t
 	w.Dir = dir
 	w.Store = Must(store.Open(t.Context(), store.Config{
-		Path: filepath.Join(dir, "lanyard.db"), Now: w.config.Now, Logger: w.Logger, Statement: w.Statements.add,
+		Path: filepath.Join(dir, "lanyard.db"), URL: w.config.Database, Now: w.config.Now, Logger: w.Logger, Statement: w.Statements.add,
 	}))(t)
 	closing(t, w.Store.Close)
 	w.View = w.Store.View()
@@ -99,6 +100,9 @@ func (w *World) open(dir string) {
 	closing(t, w.Git.Close)
 	w.Blobs = Must(disk.Open(filepath.Join(dir, "blobs")))(t)
 	traceConfig := w.config.Trace
+	if w.config.Database != "" {
+		traceConfig.Store = w.Store
+	}
 	traceConfig.Path, traceConfig.Blobs, traceConfig.Now = filepath.Join(dir, "logs.db"), w.Blobs, w.config.Now
 	w.Traces = Must(trace.Open(t.Context(), traceConfig))(t)
 	closing(t, w.Traces.Close)

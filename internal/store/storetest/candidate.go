@@ -20,7 +20,7 @@ func testCandidate(t *testing.T, db *store.DB) {
 	want := store.Candidate{
 		Snapshot: *must(v.Snapshot(ctx, p.ID))(t), Project: must(v.Project(ctx, w.Project.ID))(t),
 		RootNamespaceID: w.Home.ID, User: must(v.User(ctx, w.User.ID))(t), Variables: []byte("sealed"),
-		TriggerShort: trigger.Short, Artifacts: map[ci.JobID][]ci.Artifact{},
+		VariablesVersion: must(v.VariablesVersion(ctx))(t), TriggerShort: trigger.Short, Artifacts: map[ci.JobID][]ci.Artifact{},
 	}
 	for i, types := range [][]string{{"archive", "dotenv", "junit"}, nil, {"junit"}, {"archive"}} {
 		id := want.Snapshot.Jobs[i].ID
