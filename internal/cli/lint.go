@@ -2,12 +2,11 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/ciyaml"
 	"github.com/lanyard-ci/lanyard/internal/remote"
@@ -15,120 +14,181 @@ import (
 
 // lintCommand checks a configuration without a server.
 type lintCommand struct {
-	File string `arg:"" optional:"" default:".gitlab-ci.yml" help:"Configuration file. Files that it includes are looked for from the top of its git checkout, or else from its folder."`
+	File     string   `arg:"" optional:"" default:".gitlab-ci.yml" help:"Configuration file. Files that it includes are looked for from the top of its git checkout, or else from its folder."`
+	As       string   `help:"Also decide which jobs a pipeline of this source gets: push, trigger, pipeline, schedule, web, api, merge_request_event and so on. Default with any of the flags below: push." placeholder:"SOURCE"`
+	Ref      string   `help:"Branch or tag of that pipeline. Default: the branch of the checkout." placeholder:"REF"`
+	Tag      bool     `help:"The ref is a tag."`
+	Variable []string `short:"v" sep:"none" help:"Pipeline variable; may be repeated." placeholder:"KEY=VALUE"`
+	Input    []string `short:"i" sep:"none" help:"Value for spec:inputs, JSON or else text; may be repeated." placeholder:"NAME=VALUE"`
+	Changed  []string `sep:"none" help:"A file that changed, for rules:changes; may be repeated; empty: none did. Default: it is not known." placeholder:"FILE"`
+	Project  string   `help:"Full path of the project, for CI_PROJECT_PATH and the like. Default: the name of the folder." placeholder:"PATH"`
+	Explain  bool     `help:"Say of each job why it is in or out."`
 }
 
 // Run prints one finding a line, FILE:LINE:COL: message, and exits with 1 if one
-// of them is an error.
+// of them is an error. On a terminal the line of the file follows.
 func (c *lintCommand) Run(ctx context.Context, term *terminal) error {
 	root, name, err := splitRoot(c.File)
 	if err != nil {
 		return exitWith(exitUsage, "%v", err)
 	}
-	_, _, found := ciyaml.Load(ctx, folderSource{os.DirFS(root), remote.New(remote.Config{AllowPrivate: true})}, ciyaml.LoadInput{
-		Project: "local", SHA: "worktree", Path: name, Variables: func(string) (string, bool) { return "", false },
+	event, err := c.event(root)
+	if err != nil {
+		return err
+	}
+	inputs, err := c.inputs()
+	if err != nil {
+		return err
+	}
+	source := folderSource{os.DirFS(root), remote.New(remote.Config{AllowPrivate: true})}
+	report := newLintReport(term, root, name, filepath.IsAbs(c.File), source)
+	config, _, found := ciyaml.Load(ctx, source, ciyaml.LoadInput{
+		Project: event.project, SHA: worktree, Path: name, Inputs: inputs, Variables: event.lookup, Modified: event.modified(),
 	})
-	for _, d := range found {
-		d.Pos.File = shownFile(root, d.Pos.File, filepath.IsAbs(c.File))
-		fmt.Fprintf(term.out, "%s: %s\n", printable(d.Pos.String()), printable(d.Message))
-		if d.Hint != "" && d.Code != ciyaml.CodeMissingConfig { // that one speaks of a commit
-			fmt.Fprintf(term.out, "    %s\n", printable(d.Hint))
-		}
+	report.print(found)
+	if found.Failed() {
+		return &exitError{code: exitFailed}
+	}
+	if !c.simulates() {
+		fmt.Fprintf(term.err, "%s is valid\n", c.File)
+		return nil
+	}
+	return c.simulate(ctx, term, report, config, event)
+}
+
+// simulate decides which jobs the pipeline gets.
+func (c *lintCommand) simulate(ctx context.Context, term *terminal, report *lintReport, config *ciyaml.Config, event *lintEvent) error {
+	in := event.input(func() ([]string, error) { return report.source.Paths(ctx, event.project, worktree) })
+	plan, explanation, found := config.Explain(in)
+	report.print(withoutWarnings(found))
+	if c.Explain {
+		report.explain(explanation)
 	}
 	if found.Failed() {
 		return &exitError{code: exitFailed}
 	}
-	fmt.Fprintf(term.err, "%s is valid\n", c.File)
+	if !c.Explain {
+		for _, job := range plan.Jobs {
+			fmt.Fprintf(term.out, "%s: %s (%s)\n", printable(job.Stage), printable(job.Name), job.When)
+		}
+	}
+	fmt.Fprintf(term.err, "%s is valid; a %s pipeline on %s has %s\n", c.File, event.source, printable(event.ref), countOf(len(plan.Jobs), "job"))
 	return nil
 }
 
-// splitRoot gives the folder that a project's files are named from, the nearest one
-// above the file with a .git in it or else the file's own, and the file's name from
-// there.
-func splitRoot(file string) (root, name string, err error) {
-	file, err = filepath.Abs(file)
-	if err != nil {
-		return "", "", err
-	}
-	root = filepath.Dir(file)
-	for dir := root; ; dir = filepath.Dir(dir) {
-		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
-			root = dir
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			break
+// withoutWarnings drops what loading the configuration has said already.
+func withoutWarnings(list ciyaml.Diagnostics) ciyaml.Diagnostics {
+	var out ciyaml.Diagnostics
+	for _, d := range list {
+		if d.Severity == ciyaml.Error {
+			out = append(out, d)
 		}
 	}
-	name, err = filepath.Rel(root, file)
-	return root, filepath.ToSlash(name), err
+	return out
 }
 
-// shownFile names a file of a finding: one of the folder as fromHere does, and one
-// that came from elsewhere as it was included.
-func shownFile(root, name string, absolute bool) string {
-	path := filepath.Join(root, filepath.FromSlash(name))
-	if _, err := os.Lstat(path); err != nil {
-		return name
+func countOf(n int, what string) string {
+	if n != 1 {
+		what += "s"
 	}
-	return fromHere(path, absolute)
+	return strconv.Itoa(n) + " " + what
 }
 
-// fromHere names a file as somebody who stands in the working directory would,
-// unless they named theirs from the root.
-func fromHere(file string, absolute bool) string {
-	here, err := os.Getwd()
-	if err != nil || absolute {
+// A lintReport prints what was found, with names of files as somebody who stands in
+// the working directory knows them.
+type lintReport struct {
+	*terminal
+	root     string
+	main     string // the configuration file, by its name in the project
+	absolute bool
+	source   folderSource
+	shown    bool // on a terminal, with excerpts
+	excerpt  excerpt
+	lines    map[string][]string // of files that excerpts were made from
+}
+
+func newLintReport(term *terminal, root, main string, absolute bool, source folderSource) *lintReport {
+	r := &lintReport{terminal: term, root: root, main: main, absolute: absolute, source: source, lines: map[string][]string{}}
+	file, ok := term.out.(*os.File)
+	if r.shown = ok && isTerminal(file); r.shown {
+		r.excerpt = excerpt{width: 80, color: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+		if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+			r.excerpt.width = n
+		} else if n := columns(file); n > 0 {
+			r.excerpt.width = n
+		}
+	}
+	return r
+}
+
+func (r *lintReport) print(list ciyaml.Diagnostics) {
+	for _, d := range list {
+		hint := d.Hint
+		if d.Code == ciyaml.CodeMissingConfig { // that one speaks of a commit
+			hint = ""
+		}
+		message := printable(d.Message)
+		if d.Severity == ciyaml.Warning {
+			message = "warning: " + message
+		}
+		place := d.Pos
+		place.File = r.name(d.Pos.File)
+		if !r.shown {
+			if hint != "" {
+				message += " (" + printable(hint) + ")"
+			}
+			fmt.Fprintf(r.out, "%s: %s\n", printable(place.String()), message)
+			continue
+		}
+		fmt.Fprintf(r.out, "%s: %s\n", printable(place.String()), r.excerpt.paint("1", message))
+		if line, ok := r.line(d.Pos.File, d.Pos.Line); ok {
+			fmt.Fprint(r.out, r.excerpt.of(d.Pos.Line, line, d.Pos.Col))
+		}
+		if hint != "" {
+			fmt.Fprintf(r.out, "        %s\n", printable(hint))
+		}
+	}
+}
+
+// name is the name of a file of the project from here; others keep theirs.
+func (r *lintReport) name(file string) string {
+	path := filepath.Join(r.root, filepath.FromSlash(file))
+	if _, err := os.Lstat(path); err != nil && file != r.main { // a file from elsewhere
 		return file
 	}
-	relative, err := filepath.Rel(here, file)
-	if err != nil {
-		return file
-	}
-	return relative
+	return fromHere(path, r.absolute)
 }
 
-// A folderSource reads configuration from a folder, and remote files from where they
-// are.
-type folderSource struct {
-	files  fs.FS
-	remote *remote.Fetcher
-}
-
-// Resolve implements ciyaml.Source. A folder knows no other projects.
-func (s folderSource) Resolve(_ context.Context, r ciyaml.Reference) (ciyaml.Commit, error) {
-	return ciyaml.Commit{}, fmt.Errorf("project %s is on a server, and only that can tell", r.Project)
-}
-
-// Fetch implements ciyaml.Source.
-func (s folderSource) Fetch(ctx context.Context, address string) ([]byte, error) {
-	return s.remote.Fetch(ctx, address)
-}
-
-// ReadFile implements ciyaml.Source.
-func (s folderSource) ReadFile(_ context.Context, _, _, name string) ([]byte, error) {
-	data, err := fs.ReadFile(s.files, path.Clean(name))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-		return nil, ciyaml.ErrNotExist
-	}
-	return data, err
-}
-
-// Paths implements ciyaml.Source.
-func (s folderSource) Paths(ctx context.Context, _, _ string) ([]string, error) {
-	var paths []string
-	err := fs.WalkDir(s.files, ".", func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case entry.IsDir() && entry.Name() == ".git":
-			return fs.SkipDir
-		case entry.Type().IsRegular():
-			paths = append(paths, name)
+// line gives a line of a file of the project.
+func (r *lintReport) line(file string, number int) (string, bool) {
+	lines, known := r.lines[file]
+	if !known {
+		if data, err := r.source.read(file); err == nil {
+			lines = strings.Split(string(data), "\n")
 		}
-		return nil
-	})
-	return paths, err
+		r.lines[file] = lines
+	}
+	if number < 1 || number > len(lines) {
+		return "", false
+	}
+	return lines[number-1], true
+}
+
+// explain prints why each job is in or out.
+func (r *lintReport) explain(e *ciyaml.Explanation) {
+	rename := func(d *ciyaml.Decision) {
+		d.Pos.File = r.name(d.Pos.File)
+		for i := range d.Rules {
+			d.Rules[i].Pos.File = r.name(d.Rules[i].Pos.File)
+		}
+	}
+	if e.Workflow != nil {
+		rename(e.Workflow)
+	}
+	for i := range e.Jobs {
+		rename(&e.Jobs[i])
+	}
+	for line := range strings.Lines(e.Text()) {
+		fmt.Fprintln(r.out, printable(line))
+	}
 }
