@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -142,3 +143,38 @@ func TestMemory(t *testing.T) {
 }
 
 func mib(bytes uint64) string { return fmt.Sprintf("%.1f MiB", float64(bytes)/(1<<20)) }
+
+// Jobs that extend one with long lists, or with many instances, share what is
+// read of it, and there is an end to what they may have together.
+func TestManyJobsWithLongLists(t *testing.T) {
+	many := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	matrix := "{matrix: [{A: [" + many(14, "%d, ") + "], B: [" + many(14, "%d, ") + "]}]}"
+	rest := "\n" + many(2000, "job-%d: {extends: .b}\n")
+	for name, base := range map[string]string{
+		"needs":        "needs: [" + many(20_000, "{job: n%d, optional: true}, ") + "]",
+		"matrix needs": "needs: [" + many(2000, "{job: n%d, optional: true, parallel: "+matrix+"}, ") + "]",
+		"dependencies": "dependencies: [" + many(90_000, "n%d, ") + "]",
+		"retry":        "retry: {when: [" + many(90_000, "a%d, ") + "]}",
+		"exit codes":   "allow_failure: {exit_codes: [" + many(90_000, "%d, ") + "]}",
+		"matrix":       "parallel: {matrix: [{" + many(7, "A%d: [1, 2], ") + many(300, "K%d: v, ") + "}]}",
+		"only":         "only: [" + many(90_000, "n%d, ") + "]",
+		"rules":        "rules: [" + many(20_000, "{if: $A%d}, ") + "]",
+		"identical":    "script: [" + many(90_000, "x%d, ") + "]",
+		"unknown keys": many(40_000, "key%d: x, "),
+	} {
+		start := time.Now()
+		content := ".b: {script: x, " + base + "}" + rest
+		_, _, diags := ciyaml.Load(t.Context(), mapSource{".gitlab-ci.yml": content}, rootInput)
+		message := diags.First().Message
+		t.Logf("%s: %v: %.80s", name, time.Since(start), message)
+		if took := time.Since(start); took > 20*time.Second || !strings.HasSuffix(message, " is too big") {
+			t.Errorf("%s: took %v: %s", name, took, message)
+		}
+	}
+}

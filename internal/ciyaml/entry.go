@@ -35,12 +35,38 @@ type checker struct {
 	diags    Diagnostics
 	exprs    map[string]*expr.Expr // by text: rules repeat
 	done     map[memoKey]any       // by node: jobs that extend another share its nodes
+	sizes    map[*tree.Node]int    // of nodes, everything in them included
+	spent    int                   // nodes of the jobs read so far, and instances of matrices
 	workflow bool                  // there are workflow:rules
 	warnings Diagnostics
 }
 
 func newChecker() *checker {
-	return &checker{exprs: map[string]*expr.Expr{}, done: map[memoKey]any{}}
+	return &checker{exprs: map[string]*expr.Expr{}, done: map[memoKey]any{}, sizes: map[*tree.Node]int{}}
+}
+
+// maxSpent is how many nodes all jobs may have together, each counted for every
+// job that has it: a few lines can give thousands of jobs the same long list.
+const maxSpent = 5_000_000
+
+// size counts the nodes in n.
+func (c *checker) size(n *tree.Node) int {
+	if n == nil || len(n.Items) == 0 && len(n.Pairs) == 0 {
+		return 1
+	}
+	if size, ok := c.sizes[n]; ok {
+		return size
+	}
+	size := 1
+	for _, item := range n.Items {
+		size += c.size(item)
+	}
+	for _, pair := range n.Pairs {
+		size += 1 + c.size(pair.Value)
+	}
+	size = min(size, maxSpent+1)
+	c.sizes[n] = size
+	return size
 }
 
 // A memoKey is a node and what it was read as.
@@ -86,6 +112,9 @@ func (c *checker) raw(pos tree.Pos, message string) *Diagnostic {
 	return &c.diags[len(c.diags)-1]
 }
 
+// maxHinted is for how many words of a list a near one is looked for.
+const maxHinted = 20
+
 // keyset is the keys that a map may have.
 type keyset struct{ known []string }
 
@@ -105,7 +134,7 @@ func (c *checker) keys(p *place, n *tree.Node, ks *keyset) bool {
 	}
 	if unknown != nil {
 		d := c.fail(p, pos, config, "contains unknown keys: "+strings.Join(unknown, ", "))
-		for _, key := range unknown {
+		for _, key := range unknown[:min(len(unknown), maxHinted)] {
 			if d.Hint == "" {
 				d.Hint = didYouMean(key, ks.known)
 			}

@@ -59,7 +59,7 @@ func (c *checker) inheritable(p *place, n *tree.Node, e *jobEntry) {
 		job.Timeout = c.seconds(at("timeout"), v, config, month)
 	}
 	if v := given(n, "retry"); v != nil {
-		job.Retry = c.retry(v)
+		job.Retry = memo(c, "retry", v, func() Retry { return c.retry(v) })
 	}
 	if v := given(n, "tags"); v != nil {
 		job.Tags = memo(c, "tags", v, func() []string { return c.tags(at("tags"), v) })
@@ -272,7 +272,7 @@ func (c *checker) known(p *place, n *tree.Node, attribute string, words, wanted 
 	}
 	if unknown != nil {
 		d := c.fail(p, n.Pos, attribute, "contains unknown values: "+strings.Join(unknown, ", "))
-		for _, word := range unknown {
+		for _, word := range unknown[:min(len(unknown), maxHinted)] {
 			if d.Hint == "" {
 				d.Hint = didYouMean(word, wanted)
 			}

@@ -65,7 +65,7 @@ func (c *checker) job(p *place, pair tree.Pair, defaults *jobEntry) *jobEntry {
 		e.job.Coverage = c.coverage(p.child("coverage"), v)
 	}
 	if v := given(n, "parallel"); v != nil {
-		e.parallel = c.parallel(p.child("parallel"), v)
+		e.parallel = memo(c, "parallel", v, func() *parallel { return c.parallel(p.child("parallel"), v) })
 	}
 	c.allowFailure(p, n, e)
 	c.jobLife(p, n, e)
@@ -132,11 +132,14 @@ func (c *checker) jobItself(p *place, pair tree.Pair, e *jobEntry) {
 	}
 	e.job.When = c.choice(p, given(n, "when"), "when", "on_success", "on_success", "on_failure", "always", "manual", "delayed")
 	if v := given(n, "dependencies"); v != nil {
-		names := c.list(p, v, "dependencies")
-		e.dependencies = make([]nameEntry, len(names)) // not nil: an empty list means none
-		for i, name := range names {
-			e.dependencies[i] = nameEntry{name, v.Items[i].Pos}
-		}
+		e.dependencies = memo(c, "dependencies", v, func() []nameEntry {
+			names := c.list(p, v, "dependencies")
+			out := make([]nameEntry, len(names)) // not nil: an empty list means none
+			for i, name := range names {
+				out[i] = nameEntry{name, v.Items[i].Pos}
+			}
+			return out
+		})
 	}
 	if v := given(n, "allow_failure"); v != nil && v.Kind != tree.Bool && v.Kind != tree.Map {
 		c.fail(p, v.Pos, "allow_failure", "should be a hash or a boolean value")

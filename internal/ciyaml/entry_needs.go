@@ -50,18 +50,22 @@ func (c *checker) jobNeeds(p *place, n *tree.Node, e *jobEntry) {
 	}
 	before := len(c.diags)
 	e.job.DAG = true
-	barred := []string{needBridge}
+	as, barred := "needs", []string{needBridge}
 	if e.bridge {
-		barred = []string{needCross, needProject}
+		as, barred = "needs of a trigger job", []string{needCross, needProject}
 	}
-	list := c.needs(p.child("needs"), v, barred)
+	list := memo(c, as, v, func() needList { return c.needs(p.child("needs"), v, barred) })
 	e.needs, e.job.CrossNeeds, e.job.MirrorOf = list.jobs, list.cross, list.mirror
 	if len(c.diags) > before || len(e.dependencies) == 0 {
 		return
 	}
+	needed := make(map[string]bool, len(e.needs))
+	for i := range e.needs {
+		needed[e.needs[i].Job] = true
+	}
 	var missing []string
 	for _, d := range e.dependencies {
-		if !slices.ContainsFunc(e.needs, func(n needEntry) bool { return n.Job == d.name }) {
+		if !needed[d.name] {
 			missing = append(missing, d.name)
 		}
 	}

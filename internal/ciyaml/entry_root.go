@@ -156,6 +156,10 @@ func (c *checker) inOrder(root *tree.Node, visible, bridges, hidden []tree.Pair,
 		if c.full() {
 			break
 		}
+		if c.spent += c.size(p.Value); c.spent > maxSpent {
+			c.raw(p.KeyPos, errTotalSize)
+			break
+		}
 		switch {
 		case next(&visible, p.Key):
 			out = append(out, c.job(jobs.child(p.Key), p, defaults))

@@ -13,7 +13,7 @@ const maxExtends = 11
 
 // maxExtendsSize bounds the work of merging: the pairs of all bases, each
 // counted every time it is extended.
-const maxExtendsSize = 10_000_000
+const maxExtendsSize = 2_000_000
 
 // resolveExtends returns root with every entry laid over those that it
 // extends (contract 3.4). The key extends stays.

@@ -1,6 +1,7 @@
 package ciyaml_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -107,6 +108,7 @@ func checkPlan(t *testing.T, p *ciyaml.Plan) {
 			stage = job.StageIndex
 			stages = append(stages, job.Stage)
 		}
+		checkJSON(t, job)
 		if len(job.Needs) > 0 && !job.DAG || len(job.Needs) > 50 {
 			t.Fatalf("%q has %d needs", job.Name, len(job.Needs))
 		}
@@ -119,6 +121,27 @@ func checkPlan(t *testing.T, p *ciyaml.Plan) {
 			if !seen[need.Job] {
 				t.Fatalf("%q needs %q, which is not there", job.Name, need.Job)
 			}
+		}
+	}
+}
+
+// checkJSON checks the parts of a job that are handed on as JSON.
+func checkJSON(t *testing.T, job ciyaml.Job) {
+	texts := []string{job.Run}
+	for _, secret := range job.Secrets {
+		texts = append(texts, secret.Source)
+	}
+	for _, in := range job.Inputs {
+		texts = append(texts, in.Default, in.Options)
+	}
+	if job.Trigger != nil {
+		for _, in := range job.Trigger.Inputs {
+			texts = append(texts, in.Value)
+		}
+	}
+	for _, text := range texts {
+		if text != "" && !json.Valid([]byte(text)) {
+			t.Fatalf("%q: no JSON: %s", job.Name, text)
 		}
 	}
 }

@@ -80,6 +80,7 @@ func (c *checker) matrix(p *place, n *tree.Node) [][]Variable {
 		c.raw(n.Pos, errTooBig)
 		return nil
 	}
+	c.spent += size
 	var out [][]Variable
 	for _, row := range n.Items {
 		out = append(out, c.matrixRow(p.child("variables"), row)...)

@@ -117,7 +117,11 @@ func (a *assembly) linkNeeds(spec *jobSpec) Diagnostics {
 // link turns names into jobs.
 func (a *assembly) link(spec *jobSpec, needs []needEntry) (links, Diagnostics) {
 	var out links
+	a.size += len(needs)
 	for _, need := range needs {
+		if a.size > maxSize {
+			return out, configError(spec.job.Pos, errTotalSize)
+		}
 		wanted, diags := spec.needName(need)
 		if diags != nil {
 			return out, diags

@@ -17,14 +17,18 @@ func Merge(base, over *Node) *Node {
 		return base
 	}
 	merged := newPairs(len(base.Pairs) + len(over.Pairs))
-	for _, p := range base.Pairs {
-		merged.set(p)
+	merged.list = append(merged.list, base.Pairs...)
+	if len(over.Pairs) > fewPairs && len(base.Pairs) > indexFrom {
+		merged.makeIndex()
 	}
 	for _, p := range over.Pairs {
-		if old := merged.get(p.Key); old != nil {
-			p.Value = Merge(old, p.Value)
+		i := merged.find(p.Key)
+		if i < 0 {
+			merged.add(p)
+			continue
 		}
-		merged.set(p)
+		p.Value = Merge(merged.list[i].Value, p.Value)
+		merged.list[i] = p
 	}
 	return &Node{Kind: Map, Pos: over.Pos, Pairs: merged.list}
 }
@@ -58,11 +62,15 @@ func (p *pairs) find(key string) int {
 	return -1
 }
 
-func (p *pairs) get(key string) *Node {
-	if i := p.find(key); i >= 0 {
-		return p.list[i].Value
+// fewPairs is the number of pairs laid over others up to which no index is worth
+// making.
+const fewPairs = 6
+
+func (p *pairs) makeIndex() {
+	p.index = make(map[string]int, 2*len(p.list))
+	for i := range p.list {
+		p.index[p.list[i].Key] = i
 	}
-	return nil
 }
 
 // set adds the pair, or replaces the pair of the same key at its place.
@@ -72,11 +80,13 @@ func (p *pairs) set(pair Pair) {
 		return
 	}
 	if p.index == nil && len(p.list) >= indexFrom {
-		p.index = make(map[string]int, 2*len(p.list))
-		for i := range p.list {
-			p.index[p.list[i].Key] = i
-		}
+		p.makeIndex()
 	}
+	p.add(pair)
+}
+
+// add adds a pair whose key is not there.
+func (p *pairs) add(pair Pair) {
 	if p.index != nil {
 		p.index[pair.Key] = len(p.list)
 	}
