@@ -312,7 +312,7 @@ func overrun(pos tree.Pos) Diagnostics {
 func ruleError(pos tree.Pos, name string, err error) Diagnostics {
 	var clause *clauseError
 	if errors.As(err, &clause) {
-		return configError(pos, fmt.Sprintf("Failed to parse rule for %s: %s", name, clause.message))
+		return configError(clause.pos, fmt.Sprintf("Failed to parse rule for %s: %s", name, clause.message))
 	}
 	return Diagnostics{{Pos: pos, Code: CodeInternal, Message: err.Error()}}
 }

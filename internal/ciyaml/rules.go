@@ -8,6 +8,7 @@ import (
 
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/expand"
 	"github.com/lanyard-ci/lanyard/internal/ciyaml/glob"
+	"github.com/lanyard-ci/lanyard/internal/ciyaml/tree"
 )
 
 // maxComparisons is how many comparisons of paths and patterns a clause may
@@ -45,7 +46,10 @@ func (r *run) matches(rule *rule) (bool, error) {
 }
 
 // A clauseError is a clause that cannot be evaluated, in GitLab's words.
-type clauseError struct{ message string }
+type clauseError struct {
+	pos     tree.Pos
+	message string
+}
 
 func (e *clauseError) Error() string { return e.message }
 
@@ -82,7 +86,7 @@ func (r *run) modified(p *patterns) (fileList, error) {
 	}
 	switch {
 	case errors.Is(err, ErrNotExist):
-		return list, &clauseError{"rules:changes:compare_to is not a valid ref"}
+		return list, &clauseError{p.pos, "rules:changes:compare_to is not a valid ref"}
 	case err != nil:
 		return list, fmt.Errorf("list modified files: %w", err)
 	}
@@ -148,9 +152,9 @@ func (r *run) present(p *patterns) (fileList, error) {
 	}
 	switch {
 	case project != "" && errors.Is(err, ErrNoRef):
-		return list, &clauseError{fmt.Sprintf("rules:exists:ref `%s` is not a valid ref in project `%s`", ref, project)}
+		return list, &clauseError{p.pos, fmt.Sprintf("rules:exists:ref `%s` is not a valid ref in project `%s`", ref, project)}
 	case project != "" && errors.Is(err, ErrNotExist):
-		return list, &clauseError{fmt.Sprintf("rules:exists:project `%s` not found or access denied", project)}
+		return list, &clauseError{p.pos, fmt.Sprintf("rules:exists:project `%s` not found or access denied", project)}
 	case err != nil:
 		return list, fmt.Errorf("list files: %w", err)
 	}

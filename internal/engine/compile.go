@@ -29,15 +29,20 @@ func (e *Engine) compile(ctx context.Context, d *pipelineDraft) error {
 	if diagnostics.Failed() {
 		return refusalOf(diagnostics.First())
 	}
-	if len(plan.Jobs) > e.limits.JobsPerPipeline {
-		return e.tooManyJobs()
-	}
-	if err := checkDeployments(plan.Jobs); err != nil {
+	if err := e.checkLimits(plan); err != nil {
 		return err
 	}
 	d.pipeline.Name = plan.Name
 	d.plan, err = e.mapPlan(ctx, d, loaded, plan)
 	return err
+}
+
+// checkLimits refuses a pipeline that is too large.
+func (e *Engine) checkLimits(plan *ciyaml.Plan) error {
+	if len(plan.Jobs) > e.limits.JobsPerPipeline {
+		return e.tooManyJobs()
+	}
+	return checkDeployments(plan.Jobs)
 }
 
 // tooManyJobs refuses a pipeline over the limit (contract/trigger-api.md 4.2, step

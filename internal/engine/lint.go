@@ -178,8 +178,8 @@ func (e *Engine) lintDry(ctx context.Context, d *pipelineDraft, r LintRequest, o
 	if plan == nil {
 		return out.add(diagnostics)
 	}
-	if len(plan.Jobs) > e.limits.JobsPerPipeline {
-		return out.refused(e.tooManyJobs())
+	if err := e.checkLimits(plan); err != nil {
+		return out.refused(err)
 	}
 	out.Planned = plan.Jobs
 	return nil
