@@ -37,7 +37,7 @@ func (db *DB) DeleteUser(ctx context.Context, id ci.UserID) error {
 		}
 		for _, query := range []string{
 			`update projects set creator_id = 0 where id > 0 and creator_id = $1`,
-			`update runners set creator_id = 0 where creator_id = $1`,
+			`update runners set creator_id = 0 where id > 0 and creator_id = $1`,
 			`update namespaces set owner_id = 0 where kind = 'group' and owner_id = $1`,
 			`delete from namespaces where kind = 'user' and owner_id = $1`,
 		} {

@@ -30,6 +30,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"pipeline details", testPipelineDetails},
 		{"related pipelines", testRelatedPipelines},
 		{"delete pipeline", testDeletePipeline},
+		{"specifications without a job", testSpecTrash},
+		{"delete user", testDeleteUser},
 		{"jobs", testJobs},
 		{"held jobs", testHeldJobs},
 		{"queues", testQueues},
