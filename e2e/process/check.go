@@ -2,55 +2,62 @@ package process
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 	"sync"
 	"syscall"
 	"testing"
 )
 
-// ends has the last Server of each data folder that is checked when its test ends.
+// ends has the servers of each data folder that is checked when its test ends.
 var ends = struct {
-	sync.Mutex // protects last
-	last       map[string]*Server
-}{last: map[string]*Server{}}
+	sync.Mutex // protects servers
+	servers    map[string][]*Server
+}{servers: map[string][]*Server{}}
 
 // checkAtEnd has the data of a server checked when the test has ended and all of
 // its servers have.
 func (s *Server) checkAtEnd() {
 	ends.Lock()
 	defer ends.Unlock()
-	_, registered := ends.last[s.Data]
-	ends.last[s.Data] = s
-	if registered {
+	ends.servers[s.Data] = append(ends.servers[s.Data], s)
+	if len(ends.servers[s.Data]) > 1 {
 		return
 	}
 	s.t.Cleanup(func() {
 		ends.Lock()
-		last := ends.last[s.Data]
-		delete(ends.last, s.Data)
+		servers := ends.servers[s.Data]
+		delete(ends.servers, s.Data)
 		ends.Unlock()
 		// What a crash leaves is put in order by the next start.
-		if killed(last.Stop()) {
-			again := start(s.t, last.Data, last.args)
+		last := servers[len(servers)-1]
+		crashed := killed(last.Stop())
+		for _, server := range servers {
+			crashed = crashed || s.database != "" && killed(server.Stop()) // the next may have been there before
+		}
+		if crashed {
+			again := start(s.t, last.Data, last.database, last.args)
 			again.waitReady()
 			if err := again.Stop(); err != nil {
 				s.t.Errorf("start after a crash and stop: %v\n%s", err, again.Log())
 			}
 		}
-		check(s.t, s.Data)
+		check(s.t, s.Data, s.database)
 	})
 }
 
 // CheckAtEnd has a data folder checked when the test ends, for servers that the
 // test starts in another way than by Start.
 func CheckAtEnd(t testing.TB, data string) {
-	t.Cleanup(func() { check(t, data) })
+	t.Cleanup(func() { check(t, data, "") })
 }
 
 // check holds that `lanyard check` finds nothing.
-func check(t testing.TB, data string) {
+func check(t testing.TB, data, database string) {
 	t.Helper()
-	out, err := exec.Command(Binary(t), "check", "--deep", "--data", data).CombinedOutput()
+	cmd := exec.Command(Binary(t), "check", "--deep", "--data", data)
+	cmd.Env = append(os.Environ(), "LANYARD_DATABASE_URL="+database)
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("lanyard check --deep: %v\n%s", err, out)
 	}

@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lanyard-ci/lanyard/internal/store/storetest/postgres"
 )
 
 // RootToken is the personal access token of root on servers of this package.
@@ -41,9 +43,10 @@ var build = sync.OnceValues(func() (string, error) {
 	return binary, nil
 })
 
-// Main runs the tests of a package and removes the program that they built.
+// Main runs the tests of a package and removes the program that they built, and the
+// PostgreSQL that they used.
 func Main(m *testing.M) {
-	code := m.Run()
+	code := postgres.M{M: m}.Run()
 	if binary, err := build(); err == nil {
 		os.RemoveAll(filepath.Dir(binary))
 	}
@@ -62,21 +65,29 @@ func Binary(t testing.TB) string {
 
 // A Server is a running `lanyard serve`.
 type Server struct {
-	URL   string
-	Data  string
-	t     testing.TB
-	args  []string // beside those that every server gets
-	ready string   // the ready file
-	cmd   *exec.Cmd
-	log   *lockedBuffer
-	done  chan error
+	URL      string
+	Data     string
+	t        testing.TB
+	database string   // URL; empty: SQLite
+	args     []string // beside those that every server gets
+	ready    string   // the ready file
+	cmd      *exec.Cmd
+	log      *lockedBuffer
+	done     chan error
 }
 
 // Start runs `lanyard serve` on a data folder, with extra arguments, and waits
 // until it accepts requests.
 func Start(t testing.TB, data string, args ...string) *Server {
 	t.Helper()
-	s := start(t, data, args)
+	return StartOn(t, data, "", args...)
+}
+
+// StartOn is Start on a PostgreSQL database, by its URL. Servers on the same one,
+// with the same folder, work as one.
+func StartOn(t testing.TB, data, database string, args ...string) *Server {
+	t.Helper()
+	s := start(t, data, database, args)
 	s.checkAtEnd()
 	t.Cleanup(func() {
 		if err := s.Stop(); err != nil && !killed(err) {
@@ -91,7 +102,7 @@ func Start(t testing.TB, data string, args ...string) *Server {
 }
 
 // start runs a server that nobody ends.
-func start(t testing.TB, data string, own []string) *Server {
+func start(t testing.TB, data, database string, own []string) *Server {
 	t.Helper()
 	ready, err := os.MkdirTemp("", "lanyard-ready") // TempDir fails in a cleanup
 	if err != nil {
@@ -99,8 +110,11 @@ func start(t testing.TB, data string, own []string) *Server {
 	}
 	ready = filepath.Join(ready, "ready")
 	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--ready-file", ready, "--log-format", "json"}, own...)
-	s := &Server{Data: data, t: t, args: own, ready: ready, cmd: exec.Command(Binary(t), args...), log: &lockedBuffer{}, done: make(chan error, 1)}
+	s := &Server{Data: data, database: database, t: t, args: own, ready: ready, cmd: exec.Command(Binary(t), args...), log: &lockedBuffer{}, done: make(chan error, 1)}
 	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + data, "LANYARD_ROOT_TOKEN=" + RootToken}
+	if database != "" {
+		s.cmd.Env = append(s.cmd.Env, "LANYARD_DATABASE_URL="+database)
+	}
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {

@@ -46,5 +46,10 @@
 //	zip FILE FOLDER           pack a folder of the script
 //	git ARG…                  git, with nobody's configuration
 //
+// Each script runs in three topologies: on SQLite, on PostgreSQL, and against two
+// servers on one PostgreSQL that get its requests in turn. $DATABASE (SQLite or
+// PostgreSQL) and $SERVERS (1 or 2) tell which; `restart`, `crash` and `log` are
+// about both servers.
+//
 // JSON texts have $NAME and ${NAME} replaced, within quotes of the script too.
 package script

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,13 +15,19 @@ import (
 	"github.com/lanyard-ci/lanyard/e2e/process"
 )
 
-// Run runs every script of a folder, each with its own server.
+// Run runs every script of a folder in each topology, each with servers of its own.
 func Run(t *testing.T, dir string) {
 	t.Helper()
 	process.Binary(t) // built before the scripts share the machine
-	testscript.Run(t, testscript.Params{
-		Dir: dir, Cmds: commands(), Setup: setup, RequireUniqueNames: true, ContinueOnError: false,
-	})
+	for _, on := range []topology{sqlite, onPostgres, replicas} {
+		t.Run(on.String(), func(t *testing.T) {
+			t.Parallel()
+			testscript.Run(t, testscript.Params{
+				Dir: dir, Cmds: commands(), RequireUniqueNames: true, ContinueOnError: false,
+				Setup: func(env *testscript.Env) error { return setup(env, on) },
+			})
+		})
+	}
 }
 
 // A command is a verb of the scripts.
@@ -53,29 +60,35 @@ func commands() map[string]command {
 // A session is what one script knows: who is who, where the server is, and what it
 // said last.
 type session struct {
-	t      testing.TB
-	data   string // of the server
-	server *process.Server
-	actor  string            // whose requests follow
-	tokens map[string]string // of actors
-	answer answer
-	runner runner
+	t       testing.TB
+	data    string // folder of the servers
+	on      topology
+	url     string            // of the database; empty: SQLite
+	servers []*process.Server // that run
+	front   *front            // before several servers; nil before one
+	server  *process.Server   // the first one, by the URL of all
+	actor   string            // whose requests follow
+	tokens  map[string]string // of actors
+	answer  answer
+	runner  runner
 }
 
 func sessionOf(ts *testscript.TestScript) *session { return ts.Value("session").(*session) }
 
 // setup gives a script its session and keeps git to itself.
-func setup(env *testscript.Env) error {
+func setup(env *testscript.Env, on topology) error {
 	t, ok := env.T().(testing.TB)
 	if !ok {
 		return fmt.Errorf("scripts run under go test, not under %T", env.T())
 	}
 	data := filepath.Join(t.TempDir(), "data") // stays until the server's data is checked, as the script's own folder does not
 	env.Values["session"] = &session{
-		t: t, data: data, actor: "root", tokens: map[string]string{"root": process.RootToken, "nobody": ""},
+		t: t, data: data, on: on, actor: "root", tokens: map[string]string{"root": process.RootToken, "nobody": ""},
 	}
 	env.Setenv("DATA", data)
 	env.Setenv("ROOT_TOKEN", process.RootToken)
+	env.Setenv("DATABASE", on.database())
+	env.Setenv("SERVERS", strconv.Itoa(on.servers()))
 	env.Setenv("GIT_CONFIG_GLOBAL", os.DevNull)
 	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	env.Setenv("GIT_TERMINAL_PROMPT", "0")
@@ -87,27 +100,43 @@ func setup(env *testscript.Env) error {
 }
 
 func (s *session) start(ts *testscript.TestScript, args []string) {
-	server := process.Start(s.t, s.data, args...)
-	s.server = server
-	s.t.Cleanup(func() {
-		for _, word := range []string{"DATA RACE", "panic: "} {
-			if strings.Contains(server.Log(), word) {
-				s.t.Errorf("the server logged %q:\n%s", word, server.Log())
+	s.startServers(ts, args)
+	for _, server := range s.servers {
+		s.t.Cleanup(func() {
+			for _, word := range []string{"DATA RACE", "panic: "} {
+				if strings.Contains(server.Log(), word) {
+					s.t.Errorf("the server logged %q:\n%s", word, server.Log())
+				}
 			}
-		}
-	})
+		})
+	}
 	ts.Setenv("URL", s.server.URL)
 	ts.Setenv("HOST", strings.TrimPrefix(s.server.URL, "http://"))
 }
 
 func (s *session) restart(ts *testscript.TestScript, args []string) {
-	if err := s.server.Stop(); err != nil {
-		ts.Fatalf("the server did not end well: %v\n%s", err, s.server.Log())
+	for _, server := range s.servers {
+		if err := server.Stop(); err != nil {
+			ts.Fatalf("the server did not end well: %v\n%s", err, server.Log())
+		}
 	}
 	s.start(ts, args)
 }
 
-func (s *session) crash(*testscript.TestScript, []string) { s.server.Kill() }
+func (s *session) crash(*testscript.TestScript, []string) {
+	for _, server := range s.servers {
+		server.Kill()
+	}
+}
+
+// log is what the servers logged since their last start.
+func (s *session) log() string {
+	var all strings.Builder
+	for _, server := range s.servers {
+		all.WriteString(server.Log())
+	}
+	return all.String()
+}
 
 // checkLog looks for a regular expression in what the server logged since its last
 // start.
@@ -115,9 +144,10 @@ func checkLog(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: log REGEXP")
 	}
-	found := matches(ts, args[0], sessionOf(ts).server.Log())
+	log := sessionOf(ts).log()
+	found := matches(ts, args[0], log)
 	if found == neg {
-		ts.Fatalf("the log of the server: matching %q is %v\n%s", args[0], found, sessionOf(ts).server.Log())
+		ts.Fatalf("the log of the server: matching %q is %v\n%s", args[0], found, log)
 	}
 }
 

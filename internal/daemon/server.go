@@ -82,6 +82,9 @@ func (s *Server) open(ctx context.Context) (err error) {
 		if s.notices, err = s.state.store.Notices(); err != nil {
 			return err
 		}
+		if s.config.Version.Database, err = s.notices.Version(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.openEngine(ctx); err != nil {
 		return err

@@ -82,6 +82,13 @@ func (n *Notices) Receive(ctx context.Context, listening func(), got func(text s
 	}
 }
 
+// Version names the PostgreSQL server and its version.
+func (n *Notices) Version(ctx context.Context) (string, error) {
+	var version string
+	err := n.pool.QueryRowContext(ctx, `select 'PostgreSQL ' || current_setting('server_version')`).Scan(&version)
+	return version, wrap("ask PostgreSQL for its version", err)
+}
+
 // alive asks for any answer.
 func alive(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
