@@ -9,20 +9,23 @@ import (
 	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/ciyaml"
+	"github.com/lanyard-ci/lanyard/internal/client"
 	"github.com/lanyard-ci/lanyard/internal/remote"
 )
 
 // lintCommand checks a configuration without a server.
 type lintCommand struct {
-	File     string   `arg:"" optional:"" default:".gitlab-ci.yml" help:"Configuration file. Files that it includes are looked for from the top of its git checkout, or else from its folder."`
-	As       string   `help:"Also decide which jobs a pipeline of this source gets: push, trigger, pipeline, schedule, web, api, merge_request_event and so on. Default with any of the flags below: push." placeholder:"SOURCE"`
-	Ref      string   `help:"Branch or tag of that pipeline. Default: the branch of the checkout." placeholder:"REF"`
-	Tag      bool     `help:"The ref is a tag."`
-	Variable []string `short:"v" sep:"none" help:"Pipeline variable; may be repeated." placeholder:"KEY=VALUE"`
-	Input    []string `short:"i" sep:"none" help:"Value for spec:inputs, JSON or else text; may be repeated." placeholder:"NAME=VALUE"`
-	Changed  []string `sep:"none" help:"A file that changed, for rules:changes; may be repeated; empty: none did. Default: it is not known." placeholder:"FILE"`
-	Project  string   `help:"Full path of the project, for CI_PROJECT_PATH and the like. Default: the name of the folder." placeholder:"PATH"`
-	Explain  bool     `help:"Say of each job why it is in or out."`
+	File      string   `arg:"" optional:"" default:".gitlab-ci.yml" help:"Configuration file. Files that it includes are looked for from the top of its git checkout, or else from its folder."`
+	As        string   `help:"Also decide which jobs a pipeline of this source gets: push, trigger, pipeline, schedule, web, api, merge_request_event and so on. Default with any of the flags below: push." placeholder:"SOURCE"`
+	Ref       string   `help:"Branch or tag of that pipeline. Default: the branch of the checkout." placeholder:"REF"`
+	Tag       bool     `help:"The ref is a tag."`
+	Variable  []string `short:"v" sep:"none" help:"Pipeline variable; may be repeated." placeholder:"KEY=VALUE"`
+	Input     []string `short:"i" sep:"none" help:"Value for spec:inputs, JSON or else text; may be repeated." placeholder:"NAME=VALUE"`
+	Changed   []string `sep:"none" help:"A file that changed, for rules:changes; may be repeated; empty: none did. Default: it is not known." placeholder:"FILE"`
+	Project   string   `help:"Full path of the project, for CI_PROJECT_PATH and the like. Default: the name of the folder." placeholder:"PATH"`
+	URL       string   `help:"Server that has the projects and components which the configuration includes; LANYARD_TOKEN, a personal access token, reads them. Default: includes from projects are refused." env:"LANYARD_URL" placeholder:"URL"`
+	TLSCAFile string   `name:"tls-ca-file" help:"Certificates (PEM) that may vouch for the server, beside the system's." env:"LANYARD_TLS_CA_FILE" placeholder:"FILE"`
+	Explain   bool     `help:"Say of each job why it is in or out."`
 }
 
 // Run prints one finding a line, FILE:LINE:COL: message, and exits with 1 if one
@@ -40,10 +43,13 @@ func (c *lintCommand) Run(ctx context.Context, term *terminal) error {
 	if err != nil {
 		return err
 	}
-	source := folderSource{os.DirFS(root), remote.New(remote.Config{AllowPrivate: true})}
+	source := folderSource{files: os.DirFS(root), remote: remote.New(remote.Config{AllowPrivate: true})}
+	if source.server, err = c.server(); err != nil {
+		return err
+	}
 	report := newLintReport(term, root, name, filepath.IsAbs(c.File), source)
 	config, _, found := ciyaml.Load(ctx, source, ciyaml.LoadInput{
-		Project: event.project, SHA: worktree, Path: name, Inputs: inputs, Variables: event.lookup, Modified: event.modified(),
+		Project: event.project, SHA: worktree, Path: name, Host: event.host, Inputs: inputs, Variables: event.lookup, Modified: event.modified(),
 	})
 	report.print(found)
 	if found.Failed() {
@@ -56,9 +62,25 @@ func (c *lintCommand) Run(ctx context.Context, term *terminal) error {
 	return c.simulate(ctx, term, report, config, event)
 }
 
+// server is the one with the projects that are not here, nil when none is named.
+func (c *lintCommand) server() (*client.Client, error) {
+	if c.URL == "" {
+		return nil, nil //nolint:nilnil // as the comment says
+	}
+	server := &client.Client{URL: c.URL, Token: os.Getenv("LANYARD_TOKEN")}
+	if c.TLSCAFile != "" {
+		trusting, err := client.Trusting(c.TLSCAFile)
+		if err != nil {
+			return nil, exitWith(exitUsage, "--tls-ca-file: %v", err)
+		}
+		server.HTTP = trusting
+	}
+	return server, nil
+}
+
 // simulate decides which jobs the pipeline gets.
 func (c *lintCommand) simulate(ctx context.Context, term *terminal, report *lintReport, config *ciyaml.Config, event *lintEvent) error {
-	in := event.input(func() ([]string, error) { return report.source.Paths(ctx, event.project, worktree) })
+	in := event.input(ctx, report.source)
 	plan, explanation, found := config.Explain(in)
 	report.print(withoutWarnings(found))
 	if c.Explain {
@@ -126,6 +148,9 @@ func (r *lintReport) print(list ciyaml.Diagnostics) {
 		hint := d.Hint
 		if d.Code == ciyaml.CodeMissingConfig { // that one speaks of a commit
 			hint = ""
+		}
+		if hint == "" && r.source.server == nil && strings.HasPrefix(d.Message, "Component '") {
+			hint = "components are on a server: name that with --url"
 		}
 		message := printable(d.Message)
 		if d.Severity == ciyaml.Warning {

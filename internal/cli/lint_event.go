@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +22,7 @@ type lintEvent struct {
 	ref        string
 	tag        bool
 	project    string
+	host       string // of the server, "" without
 	predefined []ciyaml.Variable
 	variables  []ciyaml.Variable // of the command line
 	changed    []string
@@ -54,6 +57,13 @@ func (c *lintCommand) event(root string) (*lintEvent, error) {
 	if e.project == "" {
 		e.project = filepath.Base(root)
 	}
+	if c.URL != "" {
+		u, err := url.Parse(c.URL)
+		if err != nil || u.Host == "" {
+			return nil, exitWith(exitUsage, "--url: %q is not the URL of a server", c.URL)
+		}
+		e.host = u.Host
+	}
 	for _, pair := range c.Variable {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || !ci.ValidKey(key) {
@@ -66,7 +76,7 @@ func (c *lintCommand) event(root string) (*lintEvent, error) {
 			e.changed = append(e.changed, file)
 		}
 	}
-	e.predefined = e.predefine(root)
+	e.predefined = e.predefine(root, strings.TrimRight(c.URL, "/"))
 	return e, nil
 }
 
@@ -114,7 +124,7 @@ func refIn(file, prefix string) string {
 }
 
 // predefine lists the predefined variables that are known without a server.
-func (e *lintEvent) predefine(root string) []ciyaml.Variable {
+func (e *lintEvent) predefine(root, server string) []ciyaml.Variable {
 	var list []ciyaml.Variable
 	add := func(pairs ...string) {
 		for i := 0; i < len(pairs); i += 2 {
@@ -130,6 +140,11 @@ func (e *lintEvent) predefine(root string) []ciyaml.Variable {
 	add("CI", "true", "GITLAB_CI", "true", "CI_PIPELINE_SOURCE", e.source, "CI_DEFAULT_BRANCH", trunk,
 		"CI_COMMIT_REF_NAME", e.ref, "CI_COMMIT_REF_SLUG", refSlug(e.ref), "CI_PROJECT_PATH", e.project, "CI_PROJECT_NAME", name,
 		"CI_PROJECT_NAMESPACE", namespace, "CI_PROJECT_ROOT_NAMESPACE", top, "CI_CONFIG_PATH", ".gitlab-ci.yml")
+	if e.host != "" {
+		name, _, _ := strings.Cut(e.host, ":")
+		add("CI_SERVER_URL", server, "CI_SERVER_FQDN", e.host, "CI_SERVER_HOST", name, "CI_API_V4_URL", server+"/api/v4",
+			"CI_PROJECT_URL", server+"/"+e.project)
+	}
 	switch {
 	case e.tag:
 		add("CI_COMMIT_TAG", e.ref)
@@ -180,10 +195,14 @@ func (e *lintEvent) modified() func() ([]string, bool, error) {
 
 // input is the event in the compiler's words. What is compared with another ref is
 // what the command line says as well.
-func (e *lintEvent) input(paths func() ([]string, error)) ciyaml.Input {
+func (e *lintEvent) input(ctx context.Context, source folderSource) ciyaml.Input {
 	in := ciyaml.Input{
 		Source: e.source, Ref: e.ref, Tag: e.tag, ProjectPath: e.project, Predefined: e.predefined, Overrides: e.variables,
-		Paths: paths, Modified: e.modified(),
+		Paths:    func() ([]string, error) { return source.Paths(ctx, e.project, worktree) },
+		Modified: e.modified(),
+	}
+	if source.server != nil {
+		in.ProjectPaths = func(project, ref string) ([]string, error) { return source.projectPaths(ctx, project, ref) }
 	}
 	if e.known {
 		in.ModifiedSince = func(string) ([]string, error) { return e.changed, nil }

@@ -1,15 +1,19 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/lanyard-ci/lanyard/internal/ciyaml"
+	"github.com/lanyard-ci/lanyard/internal/client"
 	"github.com/lanyard-ci/lanyard/internal/remote"
 )
 
@@ -49,16 +53,64 @@ func fromHere(file string, absolute bool) string {
 	return relative
 }
 
-// A folderSource reads configuration from a folder, and remote files from where they
-// are.
+// A folderSource reads configuration from a folder, remote files from where they
+// are, and those of other projects from a server, if there is one.
 type folderSource struct {
 	files  fs.FS
 	remote *remote.Fetcher
+	server *client.Client // nil: none
 }
 
 // Resolve implements ciyaml.Source. A folder knows no other projects.
-func (s folderSource) Resolve(_ context.Context, r ciyaml.Reference) (ciyaml.Commit, error) {
-	return ciyaml.Commit{}, fmt.Errorf("project %s is on a server, and only that can tell", r.Project)
+func (s folderSource) Resolve(ctx context.Context, r ciyaml.Reference) (ciyaml.Commit, error) {
+	server, out := s.reader(r.Public), ciyaml.Commit{Project: r.Project}
+	if server == nil {
+		return out, fmt.Errorf("project %s is on a server: name that with --url", r.Project)
+	}
+	project, err := server.Project(ctx, r.Project)
+	switch {
+	case isNotFound(err):
+		return out, fmt.Errorf("%w: %w", ciyaml.ErrNoProject, err)
+	case err != nil:
+		return out, fmt.Errorf("read project %s from the server: %w", r.Project, err)
+	case r.Version:
+		return s.version(ctx, server, r)
+	}
+	if out.SHA, err = server.Commit(ctx, r.Project, cmp.Or(r.Ref, project.DefaultBranch)); isNotFound(err) {
+		err = fmt.Errorf("%w: %w", ciyaml.ErrNoRef, err)
+	}
+	return out, err
+}
+
+// version finds the newest version among the tags of a project.
+func (s folderSource) version(ctx context.Context, server *client.Client, r ciyaml.Reference) (ciyaml.Commit, error) {
+	tags, err := server.Tags(ctx, r.Project)
+	if err != nil {
+		return ciyaml.Commit{}, err
+	}
+	names := make([]string, len(tags))
+	for i, tag := range tags {
+		names[i] = tag.Name
+	}
+	name, found := ciyaml.LatestVersion(names, r.Ref)
+	if !found {
+		return ciyaml.Commit{}, ciyaml.ErrNoVersions
+	}
+	return ciyaml.Commit{Project: r.Project, SHA: tags[slices.Index(names, name)].Commit.SHA, Name: name}, nil
+}
+
+// reader is who reads from the server: for what everybody must be able to read, it
+// is nobody. It is nil without a server.
+func (s folderSource) reader(public bool) *client.Client {
+	if s.server == nil || !public {
+		return s.server
+	}
+	return &client.Client{URL: s.server.URL, HTTP: s.server.HTTP}
+}
+
+func isNotFound(err error) bool {
+	refused, ok := errors.AsType[*client.Refused](err)
+	return ok && refused.Status == http.StatusNotFound
 }
 
 // Fetch implements ciyaml.Source.
@@ -67,10 +119,18 @@ func (s folderSource) Fetch(ctx context.Context, address string) ([]byte, error)
 }
 
 // ReadFile implements ciyaml.Source.
-func (s folderSource) ReadFile(_ context.Context, _, _, name string) ([]byte, error) {
-	return s.read(name)
+func (s folderSource) ReadFile(ctx context.Context, project, sha, name string) ([]byte, error) {
+	if sha == worktree {
+		return s.read(name)
+	}
+	data, err := s.server.File(ctx, project, sha, name)
+	if isNotFound(err) {
+		return nil, ciyaml.ErrNotExist
+	}
+	return data, err
 }
 
+// read reads a file of the folder.
 func (s folderSource) read(name string) ([]byte, error) {
 	data, err := fs.ReadFile(s.files, path.Clean(name))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
@@ -80,7 +140,10 @@ func (s folderSource) read(name string) ([]byte, error) {
 }
 
 // Paths implements ciyaml.Source.
-func (s folderSource) Paths(ctx context.Context, _, _ string) ([]string, error) {
+func (s folderSource) Paths(ctx context.Context, project, sha string) ([]string, error) {
+	if sha != worktree {
+		return s.server.Files(ctx, project, sha)
+	}
 	var paths []string
 	err := fs.WalkDir(s.files, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
@@ -96,4 +159,16 @@ func (s folderSource) Paths(ctx context.Context, _, _ string) ([]string, error) 
 		return nil
 	})
 	return paths, err
+}
+
+// projectPaths lists the files of another project, for rules:exists.
+func (s folderSource) projectPaths(ctx context.Context, project, ref string) ([]string, error) {
+	commit, err := s.Resolve(ctx, ciyaml.Reference{Project: project, Ref: ref})
+	switch {
+	case errors.Is(err, ciyaml.ErrNoProject):
+		return nil, ciyaml.ErrNotExist
+	case err != nil:
+		return nil, err
+	}
+	return s.server.Files(ctx, commit.Project, commit.SHA)
 }
