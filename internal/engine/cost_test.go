@@ -29,7 +29,7 @@ func TestStatementsOfATrigger(t *testing.T) {
 		costs = append(costs, statements)
 		enginetest.Equal(t, "jobs", len(s.Snapshot(s.latest().ID).Jobs), n)
 	}
-	const want = 11 // five reads, four inserts, begin and commit
+	const want = 8 // two reads, four inserts, begin and commit
 	if len(costs[0]) != want {
 		t.Errorf("5 jobs: got %d statements, want %d:\n%s", len(costs[0]), want, strings.Join(costs[0], "\n"))
 	}

@@ -41,14 +41,15 @@ type PipelineRequest struct {
 // A pipelineDraft is a pipeline on its way through the steps of CreatePipeline.
 type pipelineDraft struct {
 	PipelineRequest
-	ref        ci.Ref
-	refError   error // why there is no ref
-	commit     commitInfo
-	tagMessage string
-	protected  bool
-	pipeline   ci.Pipeline
-	variables  []ci.Variable // what is stored: the caller's, then the payload
-	plan       *compiledPlan
+	ref         ci.Ref
+	refError    error           // why there is no ref
+	protections []ci.Protection // of the project, once there is a ref
+	commit      commitInfo
+	tagMessage  string
+	protected   bool
+	pipeline    ci.Pipeline
+	variables   []ci.Variable // what is stored: the caller's, then the payload
+	plan        *compiledPlan
 }
 
 // CreatePipeline makes a pipeline and starts it, in one transaction; it is
@@ -91,7 +92,7 @@ func (e *Engine) takeSteps(ctx context.Context, d *pipelineDraft) error {
 // findRef looks the ref up first, since the abilities depend on it; that it is
 // missing is reported after them, as GitLab's chain does.
 func (e *Engine) findRef(ctx context.Context, d *pipelineDraft) error {
-	ref, err := e.resolveRef(ctx, d.Project.ID, d.Ref)
+	ref, protections, err := e.resolveRef(ctx, d.Project.ID, d.Ref)
 	switch {
 	case ci.KindOf(err) == ci.KindInvalid:
 		d.refError = err
@@ -101,7 +102,7 @@ func (e *Engine) findRef(ctx context.Context, d *pipelineDraft) error {
 	case d.SHA != "":
 		ref.SHA = d.SHA
 	}
-	d.ref = ref
+	d.ref, d.protections = ref, protections
 	return nil
 }
 
@@ -117,12 +118,8 @@ func (e *Engine) checkAbilities(ctx context.Context, d *pipelineDraft) error {
 	if d.refError != nil {
 		return nil
 	}
-	protections, err := e.view.Protections(ctx, d.Project.ID)
-	if err != nil {
-		return fmt.Errorf("read protections of project %d: %w", d.Project.ID, err)
-	}
-	d.protected = auth.Protected(d.ref.Short(), d.ref.Tag(), protections)
-	if !auth.MayRunOnRef(d.Actor, d.ref.Short(), d.ref.Tag(), protections) {
+	d.protected = auth.Protected(d.ref.Short(), d.ref.Tag(), d.protections)
+	if !auth.MayRunOnRef(d.Actor, d.ref.Short(), d.ref.Tag(), d.protections) {
 		return ci.Refused(fmt.Sprintf("You do not have sufficient permission to run a pipeline on '%s'. "+
 			"Please select a different branch or contact your administrator for assistance.", d.Ref))
 	}

@@ -25,27 +25,25 @@ func (e *Engine) findProject(ctx context.Context, idOrPath string) (ci.Project, 
 	return project, err
 }
 
-// resolveRef finds the branch or tag that a caller means (contract 4.4): a full
-// name is taken as it is, a short one must not be both a branch and a tag.
-// Errors: ci.KindInvalid with the literal texts.
-func (e *Engine) resolveRef(ctx context.Context, project ci.ProjectID, name string) (ci.Ref, error) {
-	if strings.HasPrefix(name, ci.BranchPrefix) || strings.HasPrefix(name, ci.TagPrefix) {
-		ref, err := e.view.Ref(ctx, project, name)
-		if ci.IsNotFound(err) {
-			return ci.Ref{}, ci.Refused("Reference not found")
-		}
-		return ref, err
-	}
-	found, err := e.view.RefsNamed(ctx, project, name)
+// names reports whether a caller means this project by its id or full path.
+func names(idOrPath string, project ci.Project) bool {
+	return idOrPath == strconv.FormatInt(int64(project.ID), 10) || strings.EqualFold(idOrPath, project.FullPath)
+}
+
+// resolveRef finds the branch or tag that a caller means (contract 4.4), with the
+// protections of the project: a full name is taken as it is, a short one must not
+// be both a branch and a tag. Errors: ci.KindInvalid with the literal texts.
+func (e *Engine) resolveRef(ctx context.Context, project ci.ProjectID, name string) (ci.Ref, []ci.Protection, error) {
+	found, protections, err := e.view.RunnableRefs(ctx, project, name)
 	if err != nil {
-		return ci.Ref{}, err
+		return ci.Ref{}, nil, err
 	}
 	switch len(found) {
 	case 0:
-		return ci.Ref{}, ci.Refused("Reference not found")
+		return ci.Ref{}, nil, ci.Refused("Reference not found")
 	case 1:
-		return found[0], nil
+		return found[0], protections, nil
 	}
-	return ci.Ref{}, ci.Refused("Ref is ambiguous").WithHint("ref_ambiguous",
+	return ci.Ref{}, nil, ci.Refused("Ref is ambiguous").WithHint("ref_ambiguous",
 		"A branch and a tag have this name. Send refs/heads/NAME or refs/tags/NAME.")
 }

@@ -49,18 +49,12 @@ const idempotencyLife = 24 * time.Hour
 // match, so that nobody learns which projects exist; ci.KindUnauthorized for a
 // job token whose job is over; those of CreatePipeline.
 func (e *Engine) Trigger(ctx context.Context, r TriggerRequest) (Triggered, error) {
-	project, err := e.findProject(ctx, r.Project)
-	if ci.IsNotFound(err) {
-		return Triggered{}, ci.NotFound("")
-	}
-	if err != nil {
-		return Triggered{}, fmt.Errorf("find project to trigger: %w", err)
-	}
-	request, err := e.triggerRequest(ctx, project, r)
+	request, err := e.triggerRequest(ctx, r)
 	if err != nil {
 		return Triggered{}, err
 	}
-	request.Project, request.Ref, request.KeepRefused = project, r.Ref, true
+	project := request.Project
+	request.Ref, request.KeepRefused = r.Ref, true
 	request.Variables, request.Inputs = r.Variables, r.Inputs
 	request.Payload = &ci.Variable{Key: payloadKey, Value: r.Payload, File: true}
 	answer := Triggered{Project: project, User: request.Actor.User}
@@ -80,26 +74,32 @@ func (e *Engine) Trigger(ctx context.Context, r TriggerRequest) (Triggered, erro
 
 // triggerRequest finds out who triggers: the owner of a trigger token, or the
 // user of a job. Trigger tokens are tried first.
-func (e *Engine) triggerRequest(ctx context.Context, project ci.Project, r TriggerRequest) (PipelineRequest, error) {
+func (e *Engine) triggerRequest(ctx context.Context, r TriggerRequest) (PipelineRequest, error) {
 	digest := e.keys.Digest(auth.TriggerTokens, r.Token)
 	trigger, err := e.view.TriggerByDigest(ctx, digest)
-	switch {
-	case ci.IsNotFound(err):
-		return e.jobTriggerRequest(ctx, project, r)
-	case err != nil:
+	if err != nil && !ci.IsNotFound(err) {
 		return PipelineRequest{}, fmt.Errorf("look up trigger token: %w", err)
+	}
+	unknown, project := err != nil, trigger.Project
+	if unknown || !names(r.Project, project) {
+		if project, err = e.findProject(ctx, r.Project); ci.IsNotFound(err) {
+			return PipelineRequest{}, ci.NotFound("")
+		}
+		if err != nil {
+			return PipelineRequest{}, fmt.Errorf("find project to trigger: %w", err)
+		}
+	}
+	switch {
+	case unknown:
+		return e.jobTriggerRequest(ctx, project, r)
 	case trigger.ProjectID != project.ID:
 		return PipelineRequest{}, ci.NotFound("")
 	case trigger.Expired(e.now()): // whoever has all of it may be told
 		return PipelineRequest{}, ci.NotFound("").WithHint("token_expired",
 			"This trigger token expired on "+trigger.ExpiresAt.UTC().Format(time.DateOnly)+". Create a new one in the project's CI/CD settings.")
 	}
-	actor, err := e.Actor(ctx, Caller{User: trigger.Owner}, project)
-	if err != nil {
-		return PipelineRequest{}, err
-	}
 	return PipelineRequest{
-		Actor: actor, Source: ci.SourceTrigger, Trigger: &trigger.Trigger,
+		Project: project, Actor: auth.Actor{User: trigger.Owner, Role: trigger.Role}, Source: ci.SourceTrigger, Trigger: &trigger.Trigger,
 		Idempotency: e.idempotency(r, "trigger", int64(trigger.ID)),
 	}, nil
 }
@@ -137,7 +137,7 @@ func (e *Engine) jobTriggerRequest(ctx context.Context, project ci.Project, r Tr
 		return PipelineRequest{}, ci.NotFound("")
 	}
 	return PipelineRequest{
-		Actor: actor, Source: ci.SourcePipeline,
+		Project: project, Actor: actor, Source: ci.SourcePipeline,
 		Upstream:    &ci.Upstream{SourceProjectID: job.ProjectID, SourcePipelineID: job.PipelineID, SourceJobID: job.ID},
 		Idempotency: e.idempotency(r, "job", int64(job.ID)),
 	}, nil

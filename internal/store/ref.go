@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
 )
@@ -81,6 +82,40 @@ func (v *View) RefsNamed(ctx context.Context, project ci.ProjectID, short string
 	return list(ctx, v, "refs", scanRef, `
 		select project_id, name, sha from refs where project_id = $1 and name in ($2, $3) order by name`,
 		project, ci.BranchPrefix+short, ci.TagPrefix+short)
+}
+
+// RunnableRefs is RefsNamed with the protections of the project, as Protections
+// gives them; without a ref there are none. A full name finds that ref alone.
+func (v *View) RunnableRefs(ctx context.Context, project ci.ProjectID, name string) ([]ci.Ref, []ci.Protection, error) {
+	branch, tag := ci.BranchPrefix+name, ci.TagPrefix+name
+	if strings.HasPrefix(name, ci.BranchPrefix) || strings.HasPrefix(name, ci.TagPrefix) {
+		branch, tag = name, name
+	}
+	var refs []ci.Ref
+	var protections []ci.Protection
+	rows, err := v.query(ctx, `
+		select f.project_id, f.name, f.sha, coalesce(g.id, 0), coalesce(g.tag, false), coalesce(g.pattern, ''),
+			coalesce(g.push_level, 0), coalesce(g.merge_level, 0), coalesce(g.force_push, false)
+		from refs f left join protections g on g.project_id = f.project_id
+		where f.project_id = $1 and f.name in ($2, $3) order by f.name, g.tag, g.id`, project, branch, tag)
+	if err == nil {
+		err = each(rows, func(s scanner) error {
+			var ref ci.Ref
+			p := ci.Protection{ProjectID: project}
+			err := s.Scan(&ref.ProjectID, &ref.Name, &ref.SHA, &p.ID, &p.Tag, &p.Pattern, &p.PushLevel, &p.MergeLevel, &p.ForcePush)
+			if len(refs) == 0 || refs[len(refs)-1].Name != ref.Name {
+				refs = append(refs, ref)
+			}
+			if len(refs) == 1 && p.ID != 0 { // they are the same beside each ref
+				protections = append(protections, p)
+			}
+			return err
+		})
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read refs of project %d: %w", project, err)
+	}
+	return refs, protections, nil
 }
 
 // Refs lists the refs whose full names start with prefix, by name.

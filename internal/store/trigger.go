@@ -87,18 +87,48 @@ func (v *View) Trigger(ctx context.Context, project ci.ProjectID, id ci.TriggerI
 		select `+triggerColumns+`, `+lastUsed+` from triggers t where t.project_id = $1 and t.id = $2`, project, id)
 }
 
-// An OwnedTrigger is a trigger token with the account that it acts for.
+// An OwnedTrigger is a trigger token with the account that it acts for, its project
+// and the role that the account has there: as View.Role.
 type OwnedTrigger struct {
 	ci.Trigger
-	Owner ci.User
+	Owner   ci.User
+	Project ci.Project
+	Role    ci.Role
 }
+
+var triggerByDigest = `
+	with recursive called (id, owner_id, project_id) as (
+		select id, owner_id, project_id from triggers where digest = $1
+	), above (id, parent_id) as (
+		select ns.id, ns.parent_id from called join projects pr on pr.id = called.project_id join namespaces ns on ns.id = pr.namespace_id
+		union all
+		select ns.id, ns.parent_id from above join namespaces ns on ns.id = above.parent_id
+	)
+	select ` + triggerColumns + `, ` + renamed(userColumns, "u", "o") + `, ` + renamed(projectColumns, "p", "pr", "n", "ns") + `,
+		coalesce((select max(role) from (
+			select m.role from called join members m on m.user_id = called.owner_id and m.project_id = called.project_id and m.namespace_id = 0
+			where m.expires_at = 0 or m.expires_at > $2
+			union all
+			select m.role from called join above on true
+				join members m on m.user_id = called.owner_id and m.project_id = 0 and m.namespace_id = above.id
+			where m.expires_at = 0 or m.expires_at > $2
+		) as roles), 0),
+		ns.kind = 'user' and ns.owner_id = t.owner_id
+	from triggers t join users o on o.id = t.owner_id join projects pr on pr.id = t.project_id join namespaces ns on ns.id = pr.namespace_id
+	where t.digest = $1`
 
 // TriggerByDigest finds a trigger token by the keyed digest of its body. It
 // leaves LastUsed empty: every trigger call goes through it.
 func (v *View) TriggerByDigest(ctx context.Context, digest []byte) (OwnedTrigger, error) {
 	return one(ctx, v, "trigger", func(s scanner, t *OwnedTrigger) error {
-		return s.Scan(append(triggerFields(&t.Trigger), userFields(&t.Owner)...)...)
-	}, `select `+triggerColumns+`, `+userColumns+` from triggers t join users u on u.id = t.owner_id where t.digest = $1`, digest)
+		var home bool // of the owner, who is above all members there
+		places := append(triggerFields(&t.Trigger), userFields(&t.Owner)...)
+		err := s.Scan(append(append(places, projectFields(&t.Project)...), &t.Role, &home)...)
+		if home {
+			t.Role = max(t.Role, ci.Owner)
+		}
+		return err
+	}, triggerByDigest, digest, micros(v.now()))
 }
 
 // Triggers lists a project's trigger tokens with LastUsed, oldest first, and says

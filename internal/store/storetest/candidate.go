@@ -81,3 +81,34 @@ func testQueuesBelow(t *testing.T, db *store.DB) {
 		}
 	}
 }
+
+// testTriggerRole compares the role that comes with a trigger token with the one
+// that is asked for by itself.
+func testTriggerRole(t *testing.T, db *store.DB) {
+	ctx, v, w := t.Context(), db.View(), NewWorld(t, db)
+	top := must(db.CreateNamespace(ctx, ci.Namespace{Kind: ci.GroupNamespace, FullPath: "top"}, nil))(t)
+	below := must(db.CreateNamespace(ctx, ci.Namespace{Kind: ci.GroupNamespace, FullPath: "top/below", ParentID: top.ID}, nil))(t)
+	other := NewProject(t, db, below, w.User, "other")
+	stranger, home, err := db.CreateUser(ctx, ci.User{Username: "stranger"}, ci.Namespace{Kind: ci.UserNamespace, FullPath: "stranger"})
+	ok(t, err)
+	n := 0
+	check := func(what string, owner ci.User, project ci.Project, want ci.Role) {
+		t.Helper()
+		n++
+		trigger := w.NewTrigger(n)
+		trigger.OwnerID, trigger.ProjectID = owner.ID, project.ID
+		must(db.CreateTrigger(ctx, trigger, 99))(t)
+		got := must(v.TriggerByDigest(ctx, trigger.Digest))(t).Role
+		same(t, what, got, want)
+		same(t, what+", asked for by itself", must(v.Role(ctx, owner.ID, project))(t), want)
+	}
+	check("own project", w.User, w.Project, ci.Owner)
+	check("stranger", stranger, w.Project, ci.NoRole)
+	check("stranger at home", stranger, NewProject(t, db, home, stranger, "mine"), ci.Owner)
+	ok(t, db.SetMember(ctx, ci.Member{UserID: stranger.ID, NamespaceID: top.ID, Role: ci.Developer}))
+	check("member of a group above", stranger, other, ci.Developer)
+	ok(t, db.SetMember(ctx, ci.Member{UserID: stranger.ID, ProjectID: other.ID, Role: ci.Maintainer}))
+	check("member of the project too", stranger, other, ci.Maintainer)
+	ok(t, db.SetMember(ctx, ci.Member{UserID: stranger.ID, ProjectID: other.ID, Role: ci.Owner, ExpiresAt: Epoch.Add(-time.Hour)}))
+	check("membership that is over", stranger, other, ci.Developer)
+}

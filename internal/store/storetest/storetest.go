@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"queues", testQueues},
 		{"queues below a group", testQueuesBelow},
 		{"candidate", testCandidate},
+		{"role of a trigger token", testTriggerRole},
 		{"artifacts", testArtifacts},
 		{"triggers", testTriggers},
 		{"refs", testRefs},

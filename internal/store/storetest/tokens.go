@@ -26,7 +26,9 @@ func testTriggers(t *testing.T, db *store.DB) {
 	_, err = db.CreateTrigger(ctx, stray, 9)
 	missing(t, "trigger of no project", err)
 
-	same(t, "by digest", must(v.TriggerByDigest(ctx, b.Digest))(t), store.OwnedTrigger{Trigger: b, Owner: w.User})
+	same(t, "by digest", must(v.TriggerByDigest(ctx, b.Digest))(t), store.OwnedTrigger{
+		Trigger: b, Owner: w.User, Project: w.Project, Role: must(v.Role(ctx, w.User.ID, w.Project))(t),
+	})
 	_, err = v.TriggerByDigest(ctx, stray.Digest)
 	missing(t, "by digest", err)
 	_, err = v.Trigger(ctx, project+1, a.ID)
