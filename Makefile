@@ -29,6 +29,7 @@ fuzz: ## every fuzz target, T each
 	sh scripts/fuzz.sh $(or $(T),10m)
 bench: ## benchmarks beside the code, then the load run (docs/benchmarks.md)
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/...
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./bench/postgres
 	sh scripts/load.sh
 clean: ## remove what was built
 	rm -rf bin tmp
