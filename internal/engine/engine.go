@@ -129,6 +129,7 @@ type Engine struct {
 	managers *recent[managerKey, ci.RunnerManager]
 	contacts *recent[ci.JobID, time.Time] // when the last contact of a running job was written down
 	heard    *recent[int64, time.Time]    // when the last contact of a runner's machine by a job was written down
+	asked    *recent[ci.JobID, bool]      // jobs whose log was to be sent again
 	loading  singleflight.Group           // one load of a configuration at a time
 	claims   claims
 	runners  sync.Mutex // held while a runner is read, changed and written
@@ -164,6 +165,7 @@ func New(c Config) (*Engine, error) {
 		managers: newRecent[managerKey, ci.RunnerManager](manyRunners, nil),
 		contacts: newRecent[ci.JobID, time.Time](manyRunners, nil),
 		heard:    newRecent[int64, time.Time](manyRunners, nil),
+		asked:    newRecent[ci.JobID, bool](manyRunners, nil),
 	}, nil
 }
 

@@ -56,7 +56,8 @@ type JobUpdate struct {
 
 // UpdateJob takes a runner's report. A final one returns when the log and the
 // outcome are durable. It gives the job's status afterwards. Errors: those of
-// JobForRunner, ci.KindInvalid for an unknown state.
+// JobForRunner, ci.KindInvalid for an unknown state, ci.KindPrecondition when the
+// log lacks bytes that the runner has: it sends it again and reports again.
 func (e *Engine) UpdateJob(ctx context.Context, id ci.JobID, token string, u JobUpdate) (ci.Status, error) {
 	job, err := e.JobForRunner(ctx, id, token)
 	if err != nil {
@@ -68,6 +69,13 @@ func (e *Engine) UpdateJob(ctx context.Context, id ci.JobID, token string, u Job
 	case "success", "failed":
 	default:
 		return job.Status, ci.BadRequest("unknown state")
+	}
+	again, err := e.sendAgain(ctx, id, u.Bytes)
+	if err != nil {
+		return job.Status, err
+	}
+	if again {
+		return job.Status, &ci.Error{Kind: ci.KindPrecondition}
 	}
 	same, err := e.traces.Finish(ctx, int64(id), u.Checksum, u.Bytes)
 	if err != nil {
@@ -84,6 +92,29 @@ func (e *Engine) UpdateJob(ctx context.Context, id ci.JobID, token string, u Job
 		return job.Status, err
 	}
 	return e.FinishJob(ctx, job, outcome)
+}
+
+// sendAgain reports whether a runner is to send its log of so many bytes again, since
+// what another process held back of it may be lost with that one
+// (contract/runner-protocol.md 5). It is asked once for each job by each process, so
+// that a runner that cannot is believed the second time.
+func (e *Engine) sendAgain(ctx context.Context, id ci.JobID, bytes int64) (bool, error) {
+	if bytes <= 0 || bytes > e.traces.MaxBytes() {
+		return false, nil
+	}
+	if _, asked := e.asked.get(id); asked {
+		return false, nil
+	}
+	info, err := e.traces.Stat(ctx, int64(id))
+	if err != nil || info.Finished {
+		return false, err
+	}
+	stored, err := e.traces.Stored(ctx, int64(id))
+	if err != nil || stored >= bytes {
+		return false, err
+	}
+	e.asked.put(id, true)
+	return true, nil
 }
 
 // FinishJob records how a job ended and starts whatever was waiting for it.

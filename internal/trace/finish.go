@@ -16,6 +16,9 @@ func (t *Traces) Stored(ctx context.Context, job int64) (int64, error) {
 	return t.Append(ctx, job, 0, nil, nil)
 }
 
+// MaxBytes is how large a log may grow.
+func (t *Traces) MaxBytes() int64 { return t.config.MaxBytes }
+
 // Finish ends a log: what was held back is shown, the rest is moved to the blob
 // store, and all of it is on disk when the call returns. It reports whether the
 // log is the one that the runner has: want is the checksum of the bytes as it sent
