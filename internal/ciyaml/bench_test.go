@@ -124,3 +124,19 @@ func TestPipelineAllocations(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkOtherInputs is a load of a commit that was loaded before with other
+// inputs.
+func BenchmarkOtherInputs(b *testing.B) {
+	content := "spec: {inputs: {name: {}}}\n---\nlast: {script: 'echo $[[ inputs.name ]]'}\n" + firstJobs(100)
+	source := mapSource{".gitlab-ci.yml": content}
+	in := rootInput
+	in.Parsed = &ciyaml.FileCache{MaxBytes: 1 << 20}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		in.Inputs = []ciyaml.InputValue{{Name: "name", JSON: fmt.Sprint(i)}}
+		if _, _, diags := ciyaml.Load(b.Context(), source, in); diags.Failed() {
+			b.Fatal(diags)
+		}
+	}
+}

@@ -34,6 +34,13 @@ func (l *loader) parse(key fileKey, label, shown string, content []byte) (*file,
 	if f, ok := l.files[key]; ok {
 		return f, nil
 	}
+	digest := keyOf(label, shown, content)
+	if l.in.Parsed != nil {
+		if f := l.in.Parsed.get(digest); f != nil {
+			l.files[key] = f
+			return f, nil
+		}
+	}
 	text, shield := content, &inputs.Shield{}
 	if bytes.Contains(content, []byte("$[[")) && beginsWithHeader(content) { // elsewhere blocks mean nothing
 		text, shield = inputs.NewShield(content)
@@ -56,6 +63,9 @@ func (l *loader) parse(key fileKey, label, shown string, content []byte) (*file,
 		}
 	}
 	l.files[key] = f
+	if l.in.Parsed != nil {
+		l.in.Parsed.put(digest, f, len(content))
+	}
 	return f, nil
 }
 

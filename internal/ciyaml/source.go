@@ -86,6 +86,8 @@ type LoadInput struct {
 	Host    string // of this server, with the port if it has one: what include:component begins with
 	// Inputs are the values for spec:inputs of the configuration file.
 	Inputs []InputValue
+	// Parsed remembers files that were parsed before; nil remembers none.
+	Parsed *FileCache
 	// Variables looks up those usable in include (contract 3.2); nil means
 	// none. Their values can appear in diagnostics, as part of a location, so
 	// secret ones must be left out.

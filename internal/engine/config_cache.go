@@ -117,7 +117,7 @@ func (e *Engine) loadConfig(ctx context.Context, d *pipelineDraft, early []ciyam
 func (e *Engine) loadInput(ctx context.Context, d *pipelineDraft, early []ciyaml.Variable) ciyaml.LoadInput {
 	given := appendYAML(nil, d.variables[:len(d.Variables)]) // the payload is no variable of include
 	in := ciyaml.LoadInput{
-		Project: d.Project.FullPath, SHA: d.ref.SHA, Path: d.Project.Config(), Host: e.host, Variables: lookupIn(early, given),
+		Project: d.Project.FullPath, SHA: d.ref.SHA, Path: d.Project.Config(), Host: e.host, Variables: lookupIn(early, given), Parsed: &e.parsed,
 		Modified: func() ([]string, bool, error) { return e.modified(context.WithoutCancel(ctx), d) },
 	}
 	for _, input := range d.Inputs {

@@ -25,6 +25,7 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/blob"
 	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/ciyaml"
 	"github.com/lanyard-ci/lanyard/internal/git"
 	"github.com/lanyard-ci/lanyard/internal/hub"
 	"github.com/lanyard-ci/lanyard/internal/store"
@@ -124,6 +125,7 @@ type Engine struct {
 
 	server   []ci.Variable // those that all jobs have in common
 	configs  *recent[configKey, configVariants]
+	parsed   ciyaml.FileCache // of files that were parsed before
 	commits  *recent[commitKey, commitInfo]
 	trees    *recent[commitKey, []string] // paths of all files
 	managers *recent[managerKey, ci.RunnerManager]
@@ -168,6 +170,9 @@ func New(c Config) (*Engine, error) {
 		asked:    newRecent[ci.JobID, bool](manyRunners, nil),
 	}, nil
 }
+
+// parsedBytes is how much text of configuration files is kept parsed.
+const parsedBytes = 4 << 20
 
 // maxTries bounds how often a decision is made anew because somebody was faster.
 const maxTries = 8

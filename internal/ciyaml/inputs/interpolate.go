@@ -34,7 +34,7 @@ var blockRE = regexp.MustCompile(`\$\[\[\s*(\S.*?\S)\s*\]\]`)
 // The problems, if there are any, begin with GitLab's sentence for all of them.
 // Blocks of other steps, $[[ matrix.X ]], are left alone.
 func (v *Values) Interpolate(content *tree.Node) (*tree.Node, []Problem) {
-	i := interpolation{values: v, done: map[*tree.Node]*tree.Node{}}
+	i := interpolation{values: v, done: map[*tree.Node]*tree.Node{}, texts: map[*tree.Node]string{}}
 	out := i.node(content)
 	if len(i.problems) > 0 {
 		return nil, append([]Problem{{Message: interrupted}}, i.problems...)
@@ -45,6 +45,7 @@ func (v *Values) Interpolate(content *tree.Node) (*tree.Node, []Problem) {
 type interpolation struct {
 	values   *Values
 	done     map[*tree.Node]*tree.Node // nodes are shared
+	texts    map[*tree.Node]string     // of lists: one is often put in many times
 	problems []Problem
 	output   int
 }
@@ -57,7 +58,7 @@ func (i *interpolation) fail(pos tree.Pos, message string) {
 
 // node returns n itself when there is no block in it.
 func (i *interpolation) node(n *tree.Node) *tree.Node {
-	if n.IsNull() || n.Kind < tree.String {
+	if n.IsNull() || n.Kind < tree.String || len(i.problems) >= shown {
 		return n
 	}
 	if out, ok := i.done[n]; ok {
@@ -157,7 +158,7 @@ func (i *interpolation) scalar(n *tree.Node) *tree.Node {
 	var b strings.Builder
 	at := 0
 	for _, m := range blocks {
-		put := Text(i.block(n, n.Text[m[2]:m[3]]))
+		put := i.text(i.block(n, n.Text[m[2]:m[3]]))
 		if i.output += len(put); i.output > maxOutput {
 			i.fail(n.Pos, "config too large")
 			return n
@@ -168,6 +169,19 @@ func (i *interpolation) scalar(n *tree.Node) *tree.Node {
 	}
 	b.WriteString(n.Text[at:])
 	return &tree.Node{Kind: tree.String, Pos: n.Pos, Text: b.String()}
+}
+
+// text is Text, once for each list.
+func (i *interpolation) text(n *tree.Node) string {
+	if n.IsNull() || n.Kind < tree.Seq {
+		return Text(n)
+	}
+	text, ok := i.texts[n]
+	if !ok {
+		text = Text(n)
+		i.texts[n] = text
+	}
+	return text
 }
 
 // isMatrix reports whether a block names a value of parallel:matrix, which

@@ -41,6 +41,7 @@ type Config struct {
 	Trace    trace.Config // Path, Blobs and Now are set by New
 	Told     engine.Told
 	Now      ci.Clock // instead of a Clock: time.Now for tests of what waits
+	Remote   engine.Remote
 }
 
 // A World is a server without its edges. All of its parts are real.
@@ -119,7 +120,7 @@ func (w *World) NewEngine() *engine.Engine {
 	w.t.Helper()
 	return Must(engine.New(engine.Config{
 		Store: w.Store, Git: w.Git, Blobs: w.Blobs, Traces: w.Traces, Hub: w.Hub, Keys: w.Keys,
-		Now: w.config.Now, Rand: rand.Reader, Logger: w.Logger, Limits: w.config.Limits, URLs: w.URLs, Told: w.config.Told,
+		Now: w.config.Now, Rand: rand.Reader, Logger: w.Logger, Limits: w.config.Limits, URLs: w.URLs, Told: w.config.Told, Remote: w.config.Remote,
 	}))(w.t)
 }
 
