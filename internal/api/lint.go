@@ -35,13 +35,13 @@ type lintShape struct {
 
 // lintInclude is a file that the configuration includes.
 type lintInclude struct {
-	Type           string            `json:"type"`
-	Location       string            `json:"location"`
-	Blob           *string           `json:"blob"`
-	Raw            *string           `json:"raw"`
-	Extra          map[string]string `json:"extra"`
-	ContextProject *string           `json:"context_project"`
-	ContextSHA     *string           `json:"context_sha"`
+	Type           string             `json:"type"`
+	Location       string             `json:"location"`
+	Blob           *string            `json:"blob"`
+	Raw            *string            `json:"raw"`
+	Extra          map[string]*string `json:"extra"`
+	ContextProject *string            `json:"context_project"`
+	ContextSHA     *string            `json:"context_sha"`
 }
 
 // lintFinding is an error or a warning with its place.
@@ -166,6 +166,9 @@ func (c *call) lint(project ci.Project, r engine.LintRequest, jobs bool) error {
 			shape.MergedYAML = &text
 		}
 	}
+	if jobs && sizeOf(result) > maxJobs {
+		return ci.TooLarge("the jobs of this configuration are too large to be listed")
+	}
 	if jobs && r.DryRun {
 		shape.Jobs = plannedJobs(result.Planned)
 	} else if jobs {
@@ -175,6 +178,29 @@ func (c *call) lint(project ci.Project, r engine.LintRequest, jobs bool) error {
 		shape.Explain = shapeExplanation(result.Explanation)
 	}
 	return c.json(http.StatusOK, shape)
+}
+
+// maxJobs is how long the scripts of all jobs in an answer may be, in bytes: a few
+// lines of parallel repeat the same one hundreds of times.
+const maxJobs = 32 << 20
+
+// sizeOf is how long the scripts of the jobs are.
+func sizeOf(result *engine.LintResult) int {
+	n := 0
+	add := func(j *ciyaml.Job) {
+		for _, script := range [][]string{j.BeforeScript, j.Script, j.AfterScript} {
+			for _, line := range script {
+				n += len(line)
+			}
+		}
+	}
+	for i := range result.Static {
+		add(&result.Static[i].Job)
+	}
+	for i := range result.Planned {
+		add(&result.Planned[i])
+	}
+	return n
 }
 
 func messages(list ciyaml.Diagnostics) []string {
@@ -202,7 +228,7 @@ func (a *API) lintIncludes(list []ciyaml.Include) []lintInclude {
 	out := make([]lintInclude, len(list))
 	for i, from := range list {
 		out[i] = lintInclude{
-			Type: from.Kind, Location: from.Location, Extra: map[string]string{},
+			Type: from.Kind, Location: from.Location, Extra: map[string]*string{},
 			ContextProject: orNull(from.ContextProject), ContextSHA: orNull(from.ContextSHA),
 		}
 		switch {
@@ -213,10 +239,7 @@ func (a *API) lintIncludes(list []ciyaml.Include) []lintInclude {
 			out[i].Raw = orNull(from.Location)
 		}
 		if from.FromProject != "" {
-			out[i].Extra["project"] = from.FromProject
-			if from.FromRef != "" {
-				out[i].Extra["ref"] = from.FromRef
-			}
+			out[i].Extra["project"], out[i].Extra["ref"] = &from.FromProject, orNull(from.FromRef)
 		}
 	}
 	return out

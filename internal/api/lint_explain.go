@@ -20,6 +20,7 @@ type decisionShape struct {
 	Rule                  *int             `json:"rule"`
 	RuleCount             int              `json:"rule_count"`
 	Rules                 []ruleShape      `json:"rules"`
+	OmittedRules          int              `json:"omitted_rules,omitempty"`
 	Only                  []conditionShape `json:"only,omitempty"`
 	Except                []conditionShape `json:"except,omitempty"`
 	When                  string           `json:"when,omitempty"`
@@ -80,7 +81,7 @@ func shapeExplanation(e *ciyaml.Explanation) *explainShape {
 func shapeDecision(d *ciyaml.Decision) decisionShape {
 	out := decisionShape{
 		Name: d.Job, Stage: d.Stage, In: d.In, Reason: d.Reason, Summary: d.String(), Position: positionShape{d.Pos.File, d.Pos.Line, d.Pos.Col},
-		RuleCount: d.RuleCount, Rules: make([]ruleShape, len(d.Rules)), Only: shapeConditions(d.Only), Except: shapeConditions(d.Except),
+		RuleCount: d.RuleCount, Rules: make([]ruleShape, len(d.Rules)), OmittedRules: d.Omitted, Only: shapeConditions(d.Only), Except: shapeConditions(d.Except),
 		When: d.When, StartIn: d.StartIn, AllowFailureExitCodes: d.AllowFailureExitCodes,
 		DroppedNeeds: d.DroppedNeeds, MissingNeeds: d.MissingNeeds,
 	}

@@ -41,6 +41,7 @@ type Decision struct {
 	Rule       *RuleResult  // that decided, one of Rules; nil when none did
 	Rules      []RuleResult // those that were looked at, in order
 	RuleCount  int          // how many there are
+	Omitted    int          // that did not match and are left out, since the explanation is long enough
 	Only       []ClauseResult
 	Except     []ClauseResult
 
@@ -94,7 +95,29 @@ func (c *Config) Explain(in Input) (*Plan, *Explanation, Diagnostics) {
 // of files that the run has asked for it has as well.
 type narrator struct {
 	*run
+	spent int // on what it kept, in bytes
 }
+
+// maxExplanation is how long an explanation may get, in bytes; from there on, only
+// what decides is kept. A few lines of parallel and rules can ask for gigabytes.
+const maxExplanation = 8 << 20
+
+// keep counts what a rule takes.
+func (n *narrator) keep(text string, clauses []ClauseResult) {
+	const each = 64
+	n.spent += each + len(text)
+	for _, c := range clauses {
+		n.spent += each + len(c.Text) + len(c.Note)
+		for _, part := range c.Parts {
+			n.spent += each + len(part.Text)
+		}
+		for _, v := range c.Variables {
+			n.spent += each + len(v.Name) + len(v.Value)
+		}
+	}
+}
+
+func (n *narrator) full() bool { return n.spent > maxExplanation }
 
 func (n *narrator) explain() *Explanation {
 	c, out := n.config, &Explanation{}
@@ -138,10 +161,16 @@ func (n *narrator) job(d *Decision, spec *jobSpec) *rule {
 // rules looks for the first rule that matches.
 func (n *narrator) rules(d *Decision, rules []rule) *rule {
 	d.RuleCount, d.Reason = len(rules), ByNoRule
-	d.Rules = make([]RuleResult, 0, len(rules))
 	for i := range rules {
+		if n.full() {
+			if ok, err := n.matches(&rules[i]); !ok && err == nil {
+				d.Omitted++
+				continue
+			}
+		}
 		result, wrong := n.rule(&rules[i])
 		result.Number = i + 1
+		n.keep(result.Text, result.Clauses)
 		d.Rules = append(d.Rules, result)
 		if !result.Matched && !wrong {
 			continue
@@ -292,6 +321,11 @@ func (n *narrator) policies(d *Decision, spec *jobSpec) {
 	if wrong {
 		d.In, d.Reason = false, ByError
 	}
+	if n.full() {
+		d.Only, d.Except = nil, nil
+	}
+	n.keep("", d.Only)
+	n.keep("", d.Except)
 }
 
 // policy evaluates all that a policy says.

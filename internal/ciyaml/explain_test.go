@@ -134,6 +134,32 @@ func TestExplainCorpus(t *testing.T) {
 	}
 }
 
+// TestExplainLimit holds that few lines do not make an explanation without end,
+// and that what decides is there all the same.
+func TestExplainLimit(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("a:\n  script: x\n  parallel: 200\n  rules:\n")
+	for range 2000 {
+		b.WriteString("  - if: $LONG == \"x\"\n")
+	}
+	b.WriteString("  - when: manual\n")
+	config := load(t, b.String())
+	in := branch()
+	in.Overrides = append(in.Overrides, ciyaml.Variable{Key: "LONG", Value: strings.Repeat("long ", 200)})
+	plan, e, diags := config.Explain(in)
+	if diags.Failed() {
+		t.Fatal(diags)
+	}
+	checkExplanation(t, plan, e)
+	if got := len(e.Text()); got > 32<<20 {
+		t.Errorf("the text has %d bytes", got)
+	}
+	last := e.Jobs[199]
+	if last.Omitted != 2000 || last.Rule == nil || last.Rule.Number != 2001 || last.When != "manual" {
+		t.Errorf("got %+v", last)
+	}
+}
+
 func BenchmarkExplain(b *testing.B) {
 	config := load(b, firstJobs(40))
 	in := serverInput()

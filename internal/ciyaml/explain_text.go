@@ -46,6 +46,9 @@ func (t *explanationText) decision(d *Decision) {
 		t.line(1, "%s: rule %d %s%s", r.Pos, r.Number, matches, text)
 		t.clauses(2, "", r.Clauses)
 	}
+	if d.Omitted > 0 {
+		t.line(1, "%d more rules that do not match are left out", d.Omitted)
+	}
 	if d.Reason != ByDefault {
 		t.clauses(1, "only ", d.Only)
 	}
