@@ -234,11 +234,13 @@ func (a *API) lintIncludes(list []ciyaml.Include) []lintInclude {
 		switch {
 		case from.Project != "":
 			out[i].Blob = orNull(a.urls.Blob(from.Project, from.SHA, from.Path))
-			out[i].Raw = orNull(a.urls.Raw(from.Project, from.SHA, from.Path))
+			if from.Kind != "component" { // GitLab has none for those
+				out[i].Raw = orNull(a.urls.Raw(from.Project, from.SHA, from.Path))
+			}
 		case from.Kind == "remote":
 			out[i].Raw = orNull(from.Location)
 		}
-		if from.FromProject != "" {
+		if from.Kind == "file" {
 			out[i].Extra["project"], out[i].Extra["ref"] = &from.FromProject, orNull(from.FromRef)
 		}
 	}
