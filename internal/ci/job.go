@@ -82,6 +82,14 @@ type JobPlan struct {
 	ManualConfirmation string       `json:"manual_confirmation,omitempty"` // the question before the job is played
 }
 
+// EnvironmentName is the name of the environment, "" without one.
+func (p *JobPlan) EnvironmentName() string {
+	if p.Environment == nil {
+		return ""
+	}
+	return p.Environment.Name
+}
+
 // An Environment is where a job deploys to, with the variables in its name, its
 // tier and its time replaced. URL still has them.
 type Environment struct {

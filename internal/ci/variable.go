@@ -10,6 +10,7 @@ type Variable struct {
 	Raw    bool   `json:"raw,omitempty"`    // `$` in the value stands for itself
 	Masked bool   `json:"masked,omitempty"` // hidden in logs
 	Secret bool   `json:"secret,omitempty"` // not public: never shown outside the job
+	Layers uint8  `json:"layers,omitempty"` // of a specification: which parts of the configuration set it (ciyaml.Layers)
 }
 
 var variableKey = regexp.MustCompile(`^[a-zA-Z0-9_]+$`)

@@ -25,7 +25,8 @@ type Assignment struct {
 	Token           string
 	Variables       []ci.Variable // final list in order of precedence, keys are unique
 	Dependencies    []Dependency
-	dotenv          []ci.Artifact // reports of the same jobs that become variables
+	dotenv          []Dependency  // reports of the same jobs that become variables
+	owned           []ci.Variable // those of the instance, the groups and the project
 	RefGone         bool          // the branch or tag is not there any more; the commit is
 
 	// For people who watch queues: how many the runner found with work in them, how
@@ -34,7 +35,7 @@ type Assignment struct {
 	QueueSize, QueueDepth, Running int
 }
 
-// A Dependency is an earlier job whose artifacts the job gets.
+// A Dependency is an earlier job with an artifact of it that the job gets.
 type Dependency struct {
 	Job     ci.Job
 	Archive ci.Artifact
@@ -101,7 +102,7 @@ func (e *Engine) dependencies(found *store.Candidate, job ci.Job, a *Assignment)
 			case archive:
 				a.Dependencies = append(a.Dependencies, Dependency{Job: earlier, Archive: artifact})
 			case dotenv:
-				a.dotenv = append(a.dotenv, artifact)
+				a.dotenv = append(a.dotenv, Dependency{Job: earlier, Archive: artifact})
 			}
 		}
 	}

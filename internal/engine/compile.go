@@ -23,16 +23,16 @@ func (e *Engine) compile(ctx context.Context, d *pipelineDraft) error {
 		return err
 	}
 	if loaded.diagnostics.Failed() {
-		return refusalOf(loaded.diagnostics.First())
+		return refusalOf(d.concealed(loaded.diagnostics.First()))
 	}
 	plan, diagnostics := loaded.config.Pipeline(e.compileInput(ctx, d, early))
 	if diagnostics.Failed() {
-		return refusalOf(diagnostics.First())
+		return refusalOf(d.concealed(diagnostics.First()))
 	}
 	if err := e.checkLimits(plan); err != nil {
 		return err
 	}
-	d.pipeline.Name = plan.Name
+	d.pipeline.Name = conceal(plan.Name, d.secrets())
 	d.plan, err = e.mapPlan(ctx, d, loaded, plan)
 	return err
 }
@@ -99,12 +99,10 @@ func refusalOf(d ciyaml.Diagnostic) error {
 // compileInput is the context of one pipeline. In job rules more variables count
 // than in include.
 func (e *Engine) compileInput(ctx context.Context, d *pipelineDraft, early []ciyaml.Variable) ciyaml.Input {
-	overrides := make([]ciyaml.Variable, 0, 4+len(d.variables))
-	overrides = appendYAML(overrides, userVariables(d.Actor.User))
-	return ciyaml.Input{
+	in := ciyaml.Input{
 		Source: string(d.Source), Ref: d.ref.Short(), Tag: d.ref.Tag(), ProjectPath: d.Project.FullPath,
 		Predefined: appendYAML(early, triggerVariables(d.Trigger != nil, d.triggerShort())),
-		Overrides:  appendYAML(overrides, d.variables),
+		Overrides:  d.overrides(""),
 		Paths:      func() ([]string, error) { return e.paths(ctx, d.Project.ID, d.ref.SHA) },
 		Modified:   func() ([]string, bool, error) { return e.modified(ctx, d) },
 		ModifiedSince: func(ref string) ([]string, error) {
@@ -114,6 +112,21 @@ func (e *Engine) compileInput(ctx context.Context, d *pipelineDraft, early []ciy
 			return e.projectPaths(ctx, d, project, ref)
 		},
 	}
+	if d.reaching != nil && d.reaching.scoped {
+		in.OverridesIn = d.overrides
+	}
+	return in
+}
+
+// overrides are the variables above those of the configuration, for jobs with this
+// environment or, for "", without one.
+func (d *pipelineDraft) overrides(environment string) []ciyaml.Variable {
+	var owned []ci.Variable
+	if d.reaching != nil {
+		owned = d.reaching.visible(d.protected, environment)
+	}
+	list := make([]ciyaml.Variable, 0, 4+len(owned)+len(d.variables))
+	return appendYAML(appendYAML(appendYAML(list, userVariables(d.Actor.User)), owned), d.variables)
 }
 
 // triggerShort is the part of the trigger token that everybody may see.

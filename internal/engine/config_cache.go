@@ -115,9 +115,13 @@ func (e *Engine) loadConfig(ctx context.Context, d *pipelineDraft, early []ciyam
 
 // loadInput says which configuration a draft wants.
 func (e *Engine) loadInput(ctx context.Context, d *pipelineDraft, early []ciyaml.Variable) ciyaml.LoadInput {
+	var owned []ciyaml.Variable
+	if d.reaching != nil {
+		owned = appendYAML(nil, d.reaching.visible(d.protected, ""))
+	}
 	given := appendYAML(nil, d.variables[:len(d.Variables)]) // the payload is no variable of include
 	in := ciyaml.LoadInput{
-		Project: d.Project.FullPath, SHA: d.ref.SHA, Path: d.Project.Config(), Host: e.host, Variables: lookupIn(early, given), Parsed: &e.parsed,
+		Project: d.Project.FullPath, SHA: d.ref.SHA, Path: d.Project.Config(), Host: e.host, Variables: lookupIn(early, owned, given), Parsed: &e.parsed,
 		Modified: func() ([]string, bool, error) { return e.modified(context.WithoutCancel(ctx), d) },
 	}
 	for _, input := range d.Inputs {

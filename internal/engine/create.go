@@ -47,6 +47,8 @@ type pipelineDraft struct {
 	commit      commitInfo
 	tagMessage  string
 	protected   bool
+	version     int64 // of the variables in the database, with the protections
+	reaching    *reachingVariables
 	pipeline    ci.Pipeline
 	variables   []ci.Variable // what is stored: the caller's, then the payload
 	plan        *compiledPlan
@@ -92,7 +94,7 @@ func (e *Engine) takeSteps(ctx context.Context, d *pipelineDraft) error {
 // findRef looks the ref up first, since the abilities depend on it; that it is
 // missing is reported after them, as GitLab's chain does.
 func (e *Engine) findRef(ctx context.Context, d *pipelineDraft) error {
-	ref, protections, err := e.resolveRef(ctx, d.Project.ID, d.Ref)
+	ref, found, err := e.resolveRef(ctx, d.Project.ID, d.Ref)
 	switch {
 	case ci.KindOf(err) == ci.KindInvalid:
 		d.refError = err
@@ -102,7 +104,7 @@ func (e *Engine) findRef(ctx context.Context, d *pipelineDraft) error {
 	case d.SHA != "":
 		ref.SHA = d.SHA
 	}
-	d.ref, d.protections = ref, protections
+	d.ref, d.protections, d.version = ref, found.Protections, found.VariablesVersion
 	return nil
 }
 

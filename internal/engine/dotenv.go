@@ -96,18 +96,18 @@ func dotenvLines(data []byte) ([]ci.Variable, error) {
 	return list, nil
 }
 
-// dotenvVariables are the variables that earlier jobs reported; those of later
-// jobs win.
-func (e *Engine) dotenvVariables(ctx context.Context, reports []ci.Artifact) ([]ci.Variable, error) {
-	var all []ci.Variable
+// dotenvLayers are the variables that earlier jobs reported; those of later jobs
+// win.
+func (e *Engine) dotenvLayers(ctx context.Context, reports []Dependency) ([]variableLayer, error) {
+	var layers []variableLayer
 	for _, report := range reports {
-		list, err := e.readDotenv(ctx, report)
+		list, err := e.readDotenv(ctx, report.Archive)
 		if err != nil {
-			return nil, fmt.Errorf("read variables of job %d: %w", report.JobID, err)
+			return nil, fmt.Errorf("read variables of job %d: %w", report.Job.ID, err)
 		}
-		all = append(all, list...)
+		layers = append(layers, variableLayer{Origin{Kind: OriginDotenv, Job: report.Job.Name}, secret(list)})
 	}
-	return all, nil
+	return layers, nil
 }
 
 func (e *Engine) readDotenv(ctx context.Context, report ci.Artifact) ([]ci.Variable, error) {

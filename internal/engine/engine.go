@@ -129,6 +129,8 @@ type Engine struct {
 	commits  *recent[commitKey, commitInfo]
 	trees    *recent[commitKey, []string] // paths of all files
 	managers *recent[managerKey, ci.RunnerManager]
+	reached  *recent[reachKey, *reachingVariables]
+	hidden   *recent[ci.JobID, []string]  // what the logs of running jobs must not show
 	contacts *recent[ci.JobID, time.Time] // when the last contact of a running job was written down
 	heard    *recent[int64, time.Time]    // when the last contact of a runner's machine by a job was written down
 	asked    *recent[ci.JobID, bool]      // jobs whose log was to be sent again
@@ -165,6 +167,8 @@ func New(c Config) (*Engine, error) {
 		commits:  newRecent[commitKey](4*limits.CachedConfigs, commitInfo.weight),
 		trees:    newRecent[commitKey](manyPaths, func(paths []string) int { return 1 + len(paths) }),
 		managers: newRecent[managerKey, ci.RunnerManager](manyRunners, nil),
+		reached:  newRecent[reachKey](reachedBytes, (*reachingVariables).weight),
+		hidden:   newRecent[ci.JobID](reachedBytes, secretsWeight),
 		contacts: newRecent[ci.JobID, time.Time](manyRunners, nil),
 		heard:    newRecent[int64, time.Time](manyRunners, nil),
 		asked:    newRecent[ci.JobID, bool](manyRunners, nil),

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/store"
 )
 
 // findProject finds a project by id or by full path (contract/trigger-api.md
@@ -33,17 +34,17 @@ func names(idOrPath string, project ci.Project) bool {
 // resolveRef finds the branch or tag that a caller means (contract 4.4), with the
 // protections of the project: a full name is taken as it is, a short one must not
 // be both a branch and a tag. Errors: ci.KindInvalid with the literal texts.
-func (e *Engine) resolveRef(ctx context.Context, project ci.ProjectID, name string) (ci.Ref, []ci.Protection, error) {
-	found, protections, err := e.view.RunnableRefs(ctx, project, name)
+func (e *Engine) resolveRef(ctx context.Context, project ci.ProjectID, name string) (ci.Ref, store.RunnableRefs, error) {
+	found, err := e.view.RunnableRefs(ctx, project, name)
 	if err != nil {
-		return ci.Ref{}, nil, err
+		return ci.Ref{}, store.RunnableRefs{}, err
 	}
-	switch len(found) {
+	switch len(found.Refs) {
 	case 0:
-		return ci.Ref{}, nil, ci.Refused("Reference not found")
+		return ci.Ref{}, store.RunnableRefs{}, ci.Refused("Reference not found")
 	case 1:
-		return found[0], protections, nil
+		return found.Refs[0], found, nil
 	}
-	return ci.Ref{}, nil, ci.Refused("Ref is ambiguous").WithHint("ref_ambiguous",
+	return ci.Ref{}, store.RunnableRefs{}, ci.Refused("Ref is ambiguous").WithHint("ref_ambiguous",
 		"A branch and a tag have this name. Send refs/heads/NAME or refs/tags/NAME.")
 }

@@ -76,7 +76,11 @@ func (e *Engine) DebugModeIn(ctx context.Context, job ci.Job, pipeline ci.Pipeli
 	if err != nil {
 		return false, err
 	}
-	given, err := e.PipelineVariables(ctx, pipeline)
+	sealed, version, err := e.view.JobVariables(ctx, pipeline.ID)
+	if err != nil {
+		return false, err
+	}
+	given, err := e.openVariables(sealed, pipeline.UID)
 	if err != nil {
 		return false, err
 	}
@@ -84,7 +88,16 @@ func (e *Engine) DebugModeIn(ctx context.Context, job ci.Job, pipeline ci.Pipeli
 	if err != nil {
 		return false, err
 	}
-	for _, list := range [][]ci.Variable{spec.Variables, given, own} {
+	project, err := e.view.Project(ctx, job.ProjectID)
+	if err != nil {
+		return false, fmt.Errorf("load project of job %d: %w", job.ID, err)
+	}
+	reaching, err := e.reaching(ctx, project, version)
+	if err != nil {
+		return false, err
+	}
+	owned := reaching.visible(job.Protected, job.Plan.EnvironmentName())
+	for _, list := range [][]ci.Variable{spec.Variables, owned, given, own} {
 		for _, v := range list {
 			if (v.Key == "CI_DEBUG_TRACE" || v.Key == "CI_DEBUG_SERVICES") && strings.EqualFold(v.Value, "true") {
 				return true, nil

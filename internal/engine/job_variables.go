@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,15 +14,23 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/store"
 )
 
-// jobVariables is the final list of a job, in GitLab's order of precedence (later
-// ones win): predefined, YAML, user, reported by earlier jobs, pipeline, given when
-// it was played
-// (contract/trigger-api.md 7, contract/ci-yaml.md 5.1).
+// jobVariables is the final list of a job on its way to a runner. What the job's
+// log must not show is remembered.
 func (e *Engine) jobVariables(ctx context.Context, a *Assignment, found *store.Candidate) ([]ci.Variable, error) {
-	commit, err := e.commit(ctx, a.Project.ID, a.Pipeline.SHA)
+	layers, err := e.jobLayers(ctx, a, found)
 	if err != nil {
 		return nil, err
 	}
+	e.hidden.put(a.Job.ID, logSecrets(a.Token, a.owned))
+	return expandVariables(mergeLayers(layers)), nil
+}
+
+// jobLayers are the variables of a job in GitLab's order of precedence, later ones
+// win: predefined, those of the configuration, of the user, reported by earlier
+// jobs, of the instance, the groups and the project, given to the pipeline, and
+// given when the job was played (contract/trigger-api.md 7, contract/ci-yaml.md
+// 5.1).
+func (e *Engine) jobLayers(ctx context.Context, a *Assignment, found *store.Candidate) ([]variableLayer, error) {
 	given, err := e.openVariables(found.Variables, a.Pipeline.UID)
 	if err != nil {
 		return nil, err
@@ -30,7 +39,31 @@ func (e *Engine) jobVariables(ctx context.Context, a *Assignment, found *store.C
 	if err != nil {
 		return nil, err
 	}
-	reported, err := e.dotenvVariables(ctx, a.dotenv)
+	reported, err := e.dotenvLayers(ctx, a.dotenv)
+	if err != nil {
+		return nil, err
+	}
+	reaching, err := e.reaching(ctx, a.Project, found.VariablesVersion)
+	if err != nil {
+		return nil, err
+	}
+	predefined, err := e.predefinedVariables(ctx, a, found.TriggerShort)
+	if err != nil {
+		return nil, err
+	}
+	layers := append([]variableLayer{
+		{Origin{Kind: OriginPredefined}, predefined}, {Origin{Kind: originYAML}, a.Spec.Variables},
+		{Origin{Kind: OriginUser}, userVariables(a.User)},
+	}, reported...)
+	owned := reaching.pick(a.Job.Protected, a.Job.Plan.EnvironmentName())
+	a.owned = mergeLayers(owned)
+	return append(append(layers, owned...),
+		variableLayer{Origin{Kind: OriginPipeline}, asSent(secret(given))}, variableLayer{Origin{Kind: OriginManual}, secret(played)}), nil
+}
+
+// predefinedVariables are those that the server makes, but for the user's.
+func (e *Engine) predefinedVariables(ctx context.Context, a *Assignment, triggerShort string) ([]ci.Variable, error) {
+	commit, err := e.commit(ctx, a.Project.ID, a.Pipeline.SHA)
 	if err != nil {
 		return nil, err
 	}
@@ -38,12 +71,10 @@ func (e *Engine) jobVariables(ctx context.Context, a *Assignment, found *store.C
 	if err != nil {
 		return nil, err
 	}
-	list := mergeVariables(
+	return slices.Concat(
 		e.server, e.projectVariables(a.Project), commitVariables(a.Pipeline, commit, tagMessage),
-		e.pipelineVariables(a.Project, a.Pipeline), triggerVariables(a.Pipeline.TriggerID != 0, found.TriggerShort), e.storedPipelineVariables(a), e.ownVariables(a), runnerVariables(a.Runner),
-		a.Spec.Variables, userVariables(a.User), secret(reported), asSent(secret(given)), secret(played),
-	)
-	return expandVariables(list), nil
+		e.pipelineVariables(a.Project, a.Pipeline), triggerVariables(a.Pipeline.TriggerID != 0, triggerShort), e.storedPipelineVariables(a), e.ownVariables(a), runnerVariables(a.Runner),
+	), nil
 }
 
 // mergeVariables keeps the last of each key, in the order of precedence.

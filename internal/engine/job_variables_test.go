@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/ciyaml"
 	"github.com/lanyard-ci/lanyard/internal/engine"
 	"github.com/lanyard-ci/lanyard/internal/engine/enginetest"
 )
@@ -105,8 +106,8 @@ func TestKindsOfVariables(t *testing.T) {
 	a := w.Runner().Take()
 	for key, want := range map[string]ci.Variable{
 		"CI":                   {},
-		"YAML":                 {},
-		"RAW":                  {Raw: true},
+		"YAML":                 {Layers: uint8(ciyaml.LayerJob)},
+		"RAW":                  {Raw: true, Layers: uint8(ciyaml.LayerJob)},
 		"GIVEN":                {Secret: true},
 		"TRIGGER_PAYLOAD":      {File: true, Secret: true, Raw: true},
 		"CI_COMMIT_MESSAGE":    {Raw: true},

@@ -108,6 +108,10 @@ func (e *Engine) lintStatic(ctx context.Context, d *pipelineDraft, r LintRequest
 			return nil
 		}
 	}
+	var err error
+	if d.reaching, err = e.reaching(ctx, d.Project, 0); err != nil { // those that are for every ref
+		return err
+	}
 	content := r.Content
 	if content == nil {
 		content = []byte{}
@@ -141,13 +145,19 @@ func (e *Engine) inspect(ctx context.Context, d *pipelineDraft, content []byte, 
 			return nil, err
 		}
 	}
+	for i := range inspection.Includes {
+		include := &inspection.Includes[i]
+		include.Location, include.Path = conceal(include.Location, d.secrets()), conceal(include.Path, d.secrets())
+	}
 	out.Inspection = inspection
-	return config, out.add(diagnostics)
+	return config, out.add(d, diagnostics)
 }
 
-// add sorts diagnostics; what failed without anybody's fault is an error.
-func (r *LintResult) add(list ciyaml.Diagnostics) error {
+// add sorts the diagnostics of a draft; what failed without anybody's fault is an
+// error.
+func (r *LintResult) add(of *pipelineDraft, list ciyaml.Diagnostics) error {
 	for _, d := range list {
+		d = of.concealed(d)
 		switch {
 		case d.Code == ciyaml.CodeInternal:
 			return fmt.Errorf("check configuration: %s", d.Message)
@@ -176,7 +186,7 @@ func (e *Engine) lintDry(ctx context.Context, d *pipelineDraft, r LintRequest, o
 		plan, diagnostics = config.Pipeline(in)
 	}
 	if plan == nil {
-		return out.add(diagnostics)
+		return out.add(d, diagnostics)
 	}
 	if err := e.checkLimits(plan); err != nil {
 		return out.refused(err)

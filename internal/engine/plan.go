@@ -149,7 +149,7 @@ func addRareKeywords(spec *ci.Spec, from *ciyaml.Job) {
 func fromYAMLVariables(list []ciyaml.Variable) []ci.Variable {
 	var out []ci.Variable
 	for _, v := range list {
-		out = append(out, ci.Variable{Key: v.Key, Value: v.Value, Raw: v.Raw, File: v.File})
+		out = append(out, ci.Variable{Key: v.Key, Value: v.Value, Raw: v.Raw, File: v.File, Layers: uint8(v.Layers)})
 	}
 	return out
 }

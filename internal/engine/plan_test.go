@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
+	"github.com/lanyard-ci/lanyard/internal/ciyaml"
 	"github.com/lanyard-ci/lanyard/internal/engine"
 	"github.com/lanyard-ci/lanyard/internal/engine/enginetest"
 	"github.com/lanyard-ci/lanyard/internal/git"
@@ -118,7 +119,7 @@ func TestPlan(t *testing.T) {
 	}
 	want := ci.Spec{
 		BeforeScript: []string{"one"}, Script: []string{"two", "three"}, AfterScript: []string{"four"}, Coverage: `\d+%`,
-		Variables: []ci.Variable{{Key: "ROOT", Value: "1"}},
+		Variables: []ci.Variable{{Key: "ROOT", Value: "1", Layers: uint8(ciyaml.LayerGlobal)}},
 		Image:     &ci.Image{Name: "alpine", Entrypoint: []string{""}}, Services: []ci.Image{{Name: "postgres", Alias: "db"}},
 		Artifacts: []ci.ArtifactSpec{
 			{Name: "out", Paths: []string{"out/"}, Exclude: []string{"out/tmp"}, When: "always", ExpireIn: "1 week", Access: "developer",

@@ -190,7 +190,11 @@ func (e *Engine) AppendLog(ctx context.Context, id ci.JobID, token string, start
 	if err != nil {
 		return 0, job.Status, fmt.Errorf("read log of job %d from its runner: %w", id, err)
 	}
-	length, err := e.traces.Append(ctx, int64(id), start, data, []string{token})
+	secrets, err := e.logSecrets(ctx, job, token)
+	if err != nil {
+		return 0, job.Status, err
+	}
+	length, err := e.traces.Append(ctx, int64(id), start, data, secrets)
 	if ci.KindOf(err) == ci.KindTooLarge {
 		return e.dropTooLong(context.WithoutCancel(ctx), job, length)
 	}

@@ -10,8 +10,9 @@ import (
 )
 
 // checkVariables is step 4 of the chain: may the caller set variables, and are
-// they well formed. The server's own payload never counts against the caller.
-func (e *Engine) checkVariables(_ context.Context, d *pipelineDraft) error {
+// they well formed. The server's own payload never counts against the caller. From
+// here on the draft has all other variables too.
+func (e *Engine) checkVariables(ctx context.Context, d *pipelineDraft) error {
 	if len(d.Variables) > 0 && auth.Allow(d.Actor, auth.SetPipelineVariables, d.Project) != auth.Allowed {
 		return ci.Refused("Insufficient permissions to set pipeline variables").WithHint("variables_denied", variablesHint(d.Project.VariablesRole))
 	}
@@ -41,7 +42,9 @@ func (e *Engine) checkVariables(_ context.Context, d *pipelineDraft) error {
 			return configError("Failed to build pipeline variables: Validation failed: %s", text)
 		}
 	}
-	return nil
+	var err error
+	d.reaching, err = e.reaching(ctx, d.Project, d.version)
+	return err
 }
 
 // variablesHint says who may set variables and who can change that.

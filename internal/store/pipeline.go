@@ -46,6 +46,14 @@ func (v *View) PipelineByUID(ctx context.Context, uid string) (ci.Pipeline, erro
 	return one(ctx, v, "pipeline", scanPipeline, `select `+pipelineColumns+` from pipelines p where p.uid = $1`, uid)
 }
 
+// JobVariables is PipelineVariables with what VariablesVersion gives, in one
+// statement.
+func (v *View) JobVariables(ctx context.Context, id ci.PipelineID) (sealed []byte, version int64, err error) {
+	err = v.row(ctx, []any{&sealed, &version}, `
+		select (select sealed from pipeline_variables where pipeline_id = $1), version from variables_version where id = 1`, id)
+	return sealed, version, wrap(fmt.Sprintf("read variables of pipeline %d", id), err)
+}
+
 // PipelineVariables reads the sealed document of a pipeline's variables: an empty
 // slice when it has none.
 func (v *View) PipelineVariables(ctx context.Context, id ci.PipelineID) ([]byte, error) {

@@ -84,17 +84,25 @@ func (v *View) RefsNamed(ctx context.Context, project ci.ProjectID, short string
 		project, ci.BranchPrefix+short, ci.TagPrefix+short)
 }
 
-// RunnableRefs is RefsNamed with the protections of the project, as Protections
-// gives them; without a ref there are none. A full name finds that ref alone.
-func (v *View) RunnableRefs(ctx context.Context, project ci.ProjectID, name string) ([]ci.Ref, []ci.Protection, error) {
+// RunnableRefs are the refs that a name means, with all that a new pipeline asks
+// about the state of its project.
+type RunnableRefs struct {
+	Refs             []ci.Ref
+	Protections      []ci.Protection // as View.Protections
+	VariablesVersion int64           // as View.VariablesVersion
+}
+
+// RunnableRefs is RefsNamed with more; without a ref there is nothing. A full name
+// finds that ref alone.
+func (v *View) RunnableRefs(ctx context.Context, project ci.ProjectID, name string) (RunnableRefs, error) {
 	branch, tag := ci.BranchPrefix+name, ci.TagPrefix+name
 	if strings.HasPrefix(name, ci.BranchPrefix) || strings.HasPrefix(name, ci.TagPrefix) {
 		branch, tag = name, name
 	}
-	var refs []ci.Ref
-	var protections []ci.Protection
+	var found RunnableRefs
 	rows, err := v.query(ctx, `
-		select f.project_id, f.name, f.sha, coalesce(g.id, 0), coalesce(g.tag, false), coalesce(g.pattern, ''),
+		select f.project_id, f.name, f.sha, (select version from variables_version where id = 1),
+			coalesce(g.id, 0), coalesce(g.tag, false), coalesce(g.pattern, ''),
 			coalesce(g.push_level, 0), coalesce(g.merge_level, 0), coalesce(g.force_push, false)
 		from refs f left join protections g on g.project_id = f.project_id
 		where f.project_id = $1 and f.name in ($2, $3) order by f.name, g.tag, g.id`, project, branch, tag)
@@ -102,20 +110,21 @@ func (v *View) RunnableRefs(ctx context.Context, project ci.ProjectID, name stri
 		err = each(rows, func(s scanner) error {
 			var ref ci.Ref
 			p := ci.Protection{ProjectID: project}
-			err := s.Scan(&ref.ProjectID, &ref.Name, &ref.SHA, &p.ID, &p.Tag, &p.Pattern, &p.PushLevel, &p.MergeLevel, &p.ForcePush)
-			if len(refs) == 0 || refs[len(refs)-1].Name != ref.Name {
-				refs = append(refs, ref)
+			err := s.Scan(&ref.ProjectID, &ref.Name, &ref.SHA, &found.VariablesVersion,
+				&p.ID, &p.Tag, &p.Pattern, &p.PushLevel, &p.MergeLevel, &p.ForcePush)
+			if n := len(found.Refs); n == 0 || found.Refs[n-1].Name != ref.Name {
+				found.Refs = append(found.Refs, ref)
 			}
-			if len(refs) == 1 && p.ID != 0 { // they are the same beside each ref
-				protections = append(protections, p)
+			if len(found.Refs) == 1 && p.ID != 0 { // they are the same beside each ref
+				found.Protections = append(found.Protections, p)
 			}
 			return err
 		})
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("read refs of project %d: %w", project, err)
+		return RunnableRefs{}, fmt.Errorf("read refs of project %d: %w", project, err)
 	}
-	return refs, protections, nil
+	return found, nil
 }
 
 // Refs lists the refs whose full names start with prefix, by name.
