@@ -63,6 +63,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"job token scope", testJobTokenScope},
 		{"variables", testVariables},
 		{"variables that reach a project", testReachingVariables},
+		{"versions of variables", testVersions},
 		{"variables go with their owner", testVariablesOfDeleted},
 		{"meta", testMeta},
 		{"leases", testLeases},

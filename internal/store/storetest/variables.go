@@ -114,6 +114,36 @@ func testReachingVariables(t *testing.T, db *store.DB) {
 	}
 }
 
+// testVersions reads the version of variables beside what else is asked for at the
+// same time.
+func testVersions(t *testing.T, db *store.DB) {
+	ctx, v, w := t.Context(), db.View(), NewWorld(t, db)
+	must(db.CreateVariable(ctx, NewVariable(ci.VariableOwner{ProjectID: w.Project.ID}, "A", "*"), 9))(t)
+	want := must(v.VariablesVersion(ctx))(t)
+	check := func(what string, version int64, err error) {
+		t.Helper()
+		ok(t, err)
+		same(t, "version with "+what, version, want)
+	}
+	protections, version, err := v.Guards(ctx, w.Project.ID)
+	check("no protections", version, err)
+	same(t, "no protections", protections, []ci.Protection{})
+	for _, tag := range []bool{true, false} {
+		must(db.Protect(ctx, ci.Protection{ProjectID: w.Project.ID, Tag: tag, Pattern: "v*", PushLevel: ci.Developer, MergeLevel: ci.Maintainer}))(t)
+	}
+	protections, version, err = v.Guards(ctx, w.Project.ID)
+	check("protections", version, err)
+	same(t, "protections", protections, must(v.Protections(ctx, w.Project.ID))(t))
+	with, without := w.NewPipeline("a", 1), w.NewPipeline("b", 1)
+	with.Variables = []byte("sealed")
+	sealed, version, err := v.JobVariables(ctx, must(db.CreatePipeline(ctx, with))(t).ID)
+	check("variables", version, err)
+	same(t, "variables", sealed, with.Variables)
+	sealed, version, err = v.JobVariables(ctx, must(db.CreatePipeline(ctx, without))(t).ID)
+	check("no variables", version, err)
+	same(t, "no variables", sealed, []byte(nil))
+}
+
 func testVariablesOfDeleted(t *testing.T, db *store.DB) {
 	ctx, v, w := t.Context(), db.View(), NewWorld(t, db)
 	group := NewGroup(t, db, "top", nil)
