@@ -125,15 +125,22 @@ func testVersions(t *testing.T, db *store.DB) {
 		ok(t, err)
 		same(t, "version with "+what, version, want)
 	}
-	protections, version, err := v.Guards(ctx, w.Project.ID)
-	check("no protections", version, err)
-	same(t, "no protections", protections, []ci.Protection{})
+	ok(t, db.SetRefs(ctx, w.Project.ID, []ci.Ref{{Name: "refs/heads/v1", SHA: "a"}, {Name: "refs/tags/v1", SHA: "b"}}, nil))
+	found, err := v.RunnableRefs(ctx, w.Project.ID, "v1")
+	check("no protections", found.VariablesVersion, err)
+	same(t, "no protections", found.Protections, []ci.Protection{})
 	for _, tag := range []bool{true, false} {
 		must(db.Protect(ctx, ci.Protection{ProjectID: w.Project.ID, Tag: tag, Pattern: "v*", PushLevel: ci.Developer, MergeLevel: ci.Maintainer}))(t)
 	}
-	protections, version, err = v.Guards(ctx, w.Project.ID)
-	check("protections", version, err)
-	same(t, "protections", protections, must(v.Protections(ctx, w.Project.ID))(t))
+	for name, refs := range map[string]int{"v1": 2, "refs/tags/v1": 1} {
+		found, err = v.RunnableRefs(ctx, w.Project.ID, name)
+		check("protections", found.VariablesVersion, err)
+		same(t, "protections", found.Protections, must(v.Protections(ctx, w.Project.ID))(t))
+		same(t, "refs", len(found.Refs), refs)
+	}
+	found, err = v.RunnableRefs(ctx, w.Project.ID, "none")
+	same(t, "no ref", found, store.RunnableRefs{})
+	ok(t, err)
 	with, without := w.NewPipeline("a", 1), w.NewPipeline("b", 1)
 	with.Variables = []byte("sealed")
 	sealed, version, err := v.JobVariables(ctx, must(db.CreatePipeline(ctx, with))(t).ID)
