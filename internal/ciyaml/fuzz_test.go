@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/lanyard-ci/lanyard/internal/ciyaml"
+	"github.com/lanyard-ci/lanyard/internal/ciyaml/templates"
 )
 
 // Whatever is in the files, compiling ends without a panic, says the same when
@@ -75,6 +76,9 @@ func compile(t *testing.T, source mapSource, in ciyaml.Input) string {
 func checkPlaces(t *testing.T, source mapSource, diags ciyaml.Diagnostics) {
 	for _, d := range diags {
 		content, ok := source[d.Pos.File]
+		if template, found := templates.Read(d.Pos.File); found {
+			content, ok = string(template), true
+		}
 		if !ok {
 			t.Fatalf("%v: no such file", d)
 		}
