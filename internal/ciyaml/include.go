@@ -44,7 +44,7 @@ func (at *inclusion) seen() Include {
 		kind = "file"
 	}
 	return Include{
-		Kind: kind, Location: at.text, Project: at.inside.project, SHA: at.inside.sha, Path: at.path,
+		Kind: kind, Location: at.shown(), Project: at.inside.project, SHA: at.inside.sha, Path: at.path,
 		ContextProject: at.origin.project, ContextSHA: at.origin.sha, FromProject: at.project, FromRef: at.ref,
 	}
 }

@@ -30,10 +30,23 @@ func (l *loader) open(at *inclusion) (*file, Diagnostics) {
 	return l.openLocal(at)
 }
 
+// shown is the location for messages and places: an address without the password
+// that may be in it.
+func (at *inclusion) shown() string {
+	if at.kind != "remote" || !strings.Contains(at.text, "@") {
+		return at.text
+	}
+	u, err := url.Parse(at.text)
+	if err != nil {
+		return "https://…"
+	}
+	return u.Redacted()
+}
+
 // checkExtension refuses names that are none of a YAML file.
 func checkExtension(at *inclusion, name string) Diagnostics {
 	if ext := strings.ToLower(path.Ext(name)); ext != ".yml" && ext != ".yaml" {
-		return configError(at.pos, fmt.Sprintf("Included file `%s` does not have YAML extension!", at.text))
+		return configError(at.pos, fmt.Sprintf("Included file `%s` does not have YAML extension!", at.shown()))
 	}
 	return nil
 }
@@ -107,7 +120,7 @@ func (l *loader) label(at origin, name string) string {
 
 func (l *loader) parseIncluded(at *inclusion, key fileKey, label, what string, content []byte) (*file, Diagnostics) {
 	if !blank(content) {
-		f, diags := l.parse(key, label, at.text, content)
+		f, diags := l.parse(key, label, at.shown(), content)
 		if diags != nil {
 			return nil, diags
 		}
@@ -139,7 +152,7 @@ type remoteFile struct {
 func checkAddress(at *inclusion) Diagnostics {
 	u, err := url.Parse(at.text)
 	if err != nil || !isAddress(at.text) || u.Host == "" {
-		return configError(at.pos, fmt.Sprintf("Remote file `%s` does not have a valid address!", at.text))
+		return configError(at.pos, fmt.Sprintf("Remote file `%s` does not have a valid address!", at.shown()))
 	}
 	return checkExtension(at, u.Path)
 }
@@ -149,7 +162,7 @@ func (l *loader) openRemote(at *inclusion) (*file, Diagnostics) {
 	if diags := checkAddress(at); diags != nil {
 		return nil, diags
 	}
-	what := fmt.Sprintf("Remote file `%s`", at.text)
+	what := fmt.Sprintf("Remote file `%s`", at.shown())
 	got, ok := l.remotes[at.text]
 	if !ok {
 		return nil, l.failure(at.pos, fmt.Errorf("%s was not fetched", what))
@@ -160,7 +173,7 @@ func (l *loader) openRemote(at *inclusion) (*file, Diagnostics) {
 	if at.integrity != "" && !intact(at.integrity, got.content) {
 		return nil, configError(at.pos, what+" does not match the given integrity!")
 	}
-	return l.parseIncluded(at, fileKey{path: at.text}, at.text, what, got.content)
+	return l.parseIncluded(at, fileKey{path: at.text}, at.shown(), what, got.content)
 }
 
 // intact compares a content with an integrity of the form sha256-BASE64.
