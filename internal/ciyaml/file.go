@@ -123,7 +123,7 @@ func (l *loader) fill(f *file, at inclusion, given []tree.Pair) (*tree.Node, Dia
 	if len(problems) > 0 {
 		return nil, l.fileError(f, at.pos, inputs.Join(problems))
 	}
-	values := inputs.Values{Variables: l.variable}
+	values := inputs.Values{Variables: l.unmasked}
 	if values.Inputs, problems = spec.Resolve(given, at.pos); len(problems) > 0 {
 		return nil, l.fileError(f, at.pos, inputs.Join(problems))
 	}

@@ -209,7 +209,17 @@ func (l *loader) variable(name string) (string, bool) {
 	}
 	value, set := l.in.variable(name)
 	l.variables[name] = len(l.reads.Variables)
-	l.reads.Variables = append(l.reads.Variables, VariableRead{name, value, set})
+	l.reads.Variables = append(l.reads.Variables, VariableRead{name, value, set, l.in.masked(name)})
+	return value, set
+}
+
+// unmasked is variable for what ends up in the configuration, where everybody who
+// may see a job reads it: the values of masked variables stay out.
+func (l *loader) unmasked(name string) (string, bool) {
+	value, set := l.variable(name)
+	if l.in.masked(name) {
+		return "", false
+	}
 	return value, set
 }
 

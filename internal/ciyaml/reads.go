@@ -36,7 +36,7 @@ type ListRead struct{ Project, SHA string }
 // VariableRead is a variable that Load looked up and what it found.
 type VariableRead struct {
 	Name, Value string
-	Set         bool
+	Set, Masked bool
 }
 
 // RefRead is a reference to another project and what it meant. Problem is
@@ -62,7 +62,7 @@ func (r Reads) Match(in LoadInput) bool {
 		return false
 	}
 	for _, v := range r.Variables {
-		if value, set := in.variable(v.Name); set != v.Set || value != v.Value {
+		if value, set := in.variable(v.Name); set != v.Set || value != v.Value || in.masked(v.Name) != v.Masked {
 			return false
 		}
 	}

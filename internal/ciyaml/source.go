@@ -92,6 +92,9 @@ type LoadInput struct {
 	// none. Their values can appear in diagnostics, as part of a location, so
 	// secret ones must be left out.
 	Variables func(name string) (value string, set bool)
+	// Masked reports whether a variable is a masked one, which interpolation leaves
+	// alone; nil means that none is.
+	Masked func(name string) bool
 	// Modified lists the files that the event changed, for changes in
 	// include:rules; nil means that it is unknown.
 	Modified func() (paths []string, known bool, err error)
@@ -109,6 +112,8 @@ func (in LoadInput) variable(name string) (string, bool) {
 	}
 	return in.Variables(name)
 }
+
+func (in LoadInput) masked(name string) bool { return in.Masked != nil && in.Masked(name) }
 
 // given returns the inputs as values without a place.
 func (in LoadInput) given() ([]tree.Pair, error) {

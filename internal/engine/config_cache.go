@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
@@ -115,14 +116,20 @@ func (e *Engine) loadConfig(ctx context.Context, d *pipelineDraft, early []ciyam
 
 // loadInput says which configuration a draft wants.
 func (e *Engine) loadInput(ctx context.Context, d *pipelineDraft, early []ciyaml.Variable) ciyaml.LoadInput {
-	var owned []ciyaml.Variable
+	var reaching []ci.Variable
 	if d.reaching != nil {
-		owned = appendYAML(nil, d.reaching.visible(d.protected, ""))
+		reaching = d.reaching.visible(d.protected, "")
 	}
+	owned := appendYAML(nil, reaching)
 	given := appendYAML(nil, d.variables[:len(d.Variables)]) // the payload is no variable of include
 	in := ciyaml.LoadInput{
 		Project: d.Project.FullPath, SHA: d.ref.SHA, Path: d.Project.Config(), Host: e.host, Variables: lookupIn(early, owned, given), Parsed: &e.parsed,
 		Modified: func() ([]string, bool, error) { return e.modified(context.WithoutCancel(ctx), d) },
+	}
+	if len(reaching) > 0 {
+		in.Masked = func(name string) bool {
+			return slices.ContainsFunc(reaching, func(v ci.Variable) bool { return v.Key == name && v.Masked })
+		}
 	}
 	for _, input := range d.Inputs {
 		in.Inputs = append(in.Inputs, ciyaml.InputValue{Name: input.Name, JSON: input.JSON})

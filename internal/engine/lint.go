@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
@@ -185,12 +186,65 @@ func (e *Engine) lintDry(ctx context.Context, d *pipelineDraft, r LintRequest, o
 	} else {
 		plan, diagnostics = config.Pipeline(in)
 	}
+	d.concealExplanation(out.Explanation)
 	if plan == nil {
 		return out.add(d, diagnostics)
 	}
 	if err := e.checkLimits(plan); err != nil {
 		return out.refused(err)
 	}
-	out.Planned = plan.Jobs
+	out.Planned = d.concealJobs(plan.Jobs)
 	return nil
+}
+
+// concealJobs takes the secrets out of what variables were put into.
+func (d *pipelineDraft) concealJobs(jobs []ciyaml.Job) []ciyaml.Job {
+	secrets := d.secrets()
+	if len(secrets) == 0 {
+		return jobs
+	}
+	out := slices.Clone(jobs)
+	for i := range out {
+		j := &out[i]
+		j.Tags = slices.Clone(j.Tags)
+		for k := range j.Tags {
+			j.Tags[k] = conceal(j.Tags[k], secrets)
+		}
+		if j.Environment != nil {
+			environment := *j.Environment
+			environment.Name = conceal(environment.Name, secrets)
+			j.Environment = &environment
+		}
+	}
+	return out
+}
+
+// concealExplanation takes the secrets out of values and notes that were made of
+// other variables. Those of variables that are secret themselves are not in it.
+func (d *pipelineDraft) concealExplanation(e *ciyaml.Explanation) {
+	secrets := d.secrets()
+	if e == nil || len(secrets) == 0 {
+		return
+	}
+	clauses := func(list []ciyaml.ClauseResult) {
+		for i := range list {
+			list[i].Note = conceal(list[i].Note, secrets)
+			for k := range list[i].Variables {
+				list[i].Variables[k].Value = conceal(list[i].Variables[k].Value, secrets)
+			}
+		}
+	}
+	decide := func(one *ciyaml.Decision) {
+		for i := range one.Rules {
+			clauses(one.Rules[i].Clauses)
+		}
+		clauses(one.Only)
+		clauses(one.Except)
+	}
+	if e.Workflow != nil {
+		decide(e.Workflow)
+	}
+	for i := range e.Jobs {
+		decide(&e.Jobs[i])
+	}
 }

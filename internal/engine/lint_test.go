@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -106,5 +107,55 @@ func TestLintDry(t *testing.T) {
 	}
 	if got := len(w.Pipelines(project)); got != before {
 		t.Errorf("%d pipelines came of it", got-before)
+	}
+}
+
+// TestLintHides holds that nothing of masked variables is in what lint answers, and
+// no value of the variables that the instance, groups and projects keep.
+func TestLintHides(t *testing.T) {
+	s, holders := nested(t, "job: {script: x}\n")
+	s.keep(holders[3], "MASKED", "hunter2hunter2", masked)
+	s.keep(holders[3], "HIDDEN", "swordfish99", hidden)
+	s.keep(holders[1], "PLAIN", "open sesame")
+	content := `
+spec: {inputs: {x: {default: "$MASKED $PLAIN"}}}
+---
+job:
+  script: ["echo $[[ inputs.x | expand_vars ]]"]
+  tags: [$MASKED]
+  environment: {name: on/$MASKED}
+  rules:
+    - if: $MASKED == "no" || $HIDDEN == "no" || $PLAIN == "no"
+    - if: $CI_ENVIRONMENT_NAME == "no"
+    - exists: ["$MASKED/*"]
+    - when: always
+`
+	for _, dry := range []bool{false, true} {
+		result, wrong := lint(t, s.World, s.owner, engine.LintRequest{Project: s.project, Content: []byte(content), DryRun: dry, Explain: dry})
+		if wrong != "" {
+			t.Fatal(wrong)
+		}
+		merged, _ := result.Inspection.Merged.YAML(1 << 20)
+		text := fmt.Sprintf("%s\n%+v\n%+v\n", merged, result.Static, result.Planned)
+		for i := range result.Planned {
+			text += result.Planned[i].Environment.Name
+		}
+		if dry {
+			text += result.Explanation.Text()
+			if strings.Contains(result.Explanation.Text(), "open sesame") {
+				t.Errorf("a value is explained:\n%s", result.Explanation.Text())
+			}
+			if want := `CI_ENVIRONMENT_NAME is "on/[MASKED]xxxxxx"`; !strings.Contains(text, want) {
+				t.Errorf("want %s in\n%s", want, text)
+			}
+		}
+		for _, secret := range []string{"hunter2", "swordfish"} {
+			if strings.Contains(text, secret) {
+				t.Errorf("dry run %v: %s is in\n%s", dry, secret, text)
+			}
+		}
+		if want := "echo $MASKED open sesame"; !strings.Contains(merged, want) {
+			t.Errorf("want %s in\n%s", want, merged)
+		}
 	}
 }
