@@ -82,6 +82,7 @@ func (a *API) table() []route {
 		{"GET /projects/{id}/jobs", signedIn, api, a.listJobs, 0},
 		{"GET /projects/{id}/jobs/{job_id}", signedIn, api, a.getJob, 0},
 		{"GET /projects/{id}/jobs/{job_id}/trace", signedIn, api, a.getTrace, 0},
+		{"GET /projects/{id}/jobs/{job_id}/variables", signedIn, api, a.jobVariables, 0}, // ours
 		{"POST /projects/{id}/jobs/{job_id}/cancel", signedIn, api, a.cancelJob, 0},
 		{"POST /projects/{id}/jobs/{job_id}/retry", signedIn, api, a.retryJob, 0},
 		{"POST /projects/{id}/jobs/{job_id}/erase", signedIn, api, a.eraseJob, 0},

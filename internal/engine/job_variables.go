@@ -200,7 +200,11 @@ func groupName(job ci.Job) string {
 	return job.Name
 }
 
+// runnerVariables describe the runner, once there is one.
 func runnerVariables(runner ci.Runner) []ci.Variable {
+	if runner.ID == 0 {
+		return nil
+	}
 	return []ci.Variable{
 		{Key: "CI_RUNNER_ID", Value: strconv.FormatInt(int64(runner.ID), 10)},
 		{Key: "CI_RUNNER_DESCRIPTION", Value: runner.Description, Raw: true},

@@ -81,6 +81,7 @@ type TracedVariable struct {
 	ci.Variable
 	Origin   Origin
 	Overrode []Origin
+	Shown    bool // the caller may see the value; else it is empty
 }
 
 // traceLayers is mergeLayers that says where each value comes from.
