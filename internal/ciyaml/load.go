@@ -43,8 +43,13 @@ func (l *loader) load() (*Config, Diagnostics) {
 	if diags != nil {
 		return nil, diags
 	}
+	own := root.Pos
 	if root, diags = l.include(root, origin{project: l.in.Project, sha: l.in.SHA}); diags != nil {
 		return nil, diags
+	}
+	if root.Pos != own { // nothing but includes: it is still this file that makes a pipeline
+		moved := *root
+		moved.Pos, root = own, &moved
 	}
 	if root, diags = resolveExtends(root); diags != nil {
 		return nil, diags
