@@ -38,7 +38,7 @@ func TestLint(t *testing.T) {
 		{"repo", "", 0, "", ".gitlab-ci.yml is valid\n"},
 		{"repo/ci", "../.gitlab-ci.yml", 0, "", "../.gitlab-ci.yml is valid\n"},
 		{"repo", "ci/main.yml", 1, "ci/broken.yml:1:1: jobs job config should implement the script:, run:, or trigger: keyword" +
-			" (line 2: unknown key \"scrip\": did you mean \"script\"?)\nci/broken.yml:1:1: jobs config should contain at least one visible job\n", ""},
+			" (line 2: unknown key \"scrip\": did you mean \"script\"?)\nci/main.yml:1:1: jobs config should contain at least one visible job\n", ""},
 		{"repo/ci", "escape.yml", 1, "escape.yml:3:10: c job: chosen stage x does not exist; available stages are .pre, build, test, deploy, .post\n", ""},
 		{"repo", "none.yml", 1, "none.yml:1:1: Missing CI config file\n", ""},
 		{"plain", "", 1, ".gitlab-ci.yml:3:10: job job: chosen stage none does not exist; available stages are .pre, build, test, deploy, .post\n", ""},
