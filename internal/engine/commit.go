@@ -22,6 +22,7 @@ type commitInfo struct {
 	Truncated   bool // the message was longer
 	Description string
 	Author      string // "Name <mail>"
+	Login       string // of the account with the author's address when the commit was first read; "" without
 	Timestamp   time.Time
 	Skip        bool // the message asks for no pipeline
 }
@@ -54,6 +55,11 @@ func (e *Engine) commit(ctx context.Context, project ci.ProjectID, sha string) (
 		Description: shortText(description(c.Title, c.Message)), Author: shortText(c.AuthorName + " <" + c.AuthorEmail + ">"),
 		Timestamp: c.CommittedAt, Skip: skipMark.MatchString(c.Message),
 	}
+	author, err := e.view.UserByEmail(ctx, c.AuthorEmail)
+	if err != nil && !ci.IsNotFound(err) {
+		return commitInfo{}, fmt.Errorf("find author of commit %s of project %d: %w", sha, project, err)
+	}
+	info.Login = author.Username
 	e.commits.put(key, info)
 	return info, nil
 }

@@ -49,6 +49,7 @@ func serverVariables(urls URLs) []ci.Variable {
 	}
 	return append(list,
 		ci.Variable{Key: "CI_SERVER_HOST", Value: u.Hostname()}, ci.Variable{Key: "CI_SERVER_FQDN", Value: u.Host},
+		ci.Variable{Key: "CI_SERVER_SHELL_SSH_HOST", Value: u.Hostname()}, ci.Variable{Key: "CI_SERVER_SHELL_SSH_PORT", Value: "22"},
 		ci.Variable{Key: "CI_SERVER_PORT", Value: port}, ci.Variable{Key: "CI_SERVER_PROTOCOL", Value: u.Scheme})
 }
 
@@ -88,6 +89,9 @@ func commitVariables(p ci.Pipeline, c commitInfo, tagMessage string) []ci.Variab
 		{Key: "CI_COMMIT_MESSAGE_IS_TRUNCATED", Value: strconv.FormatBool(c.Truncated)},
 		{Key: "CI_COMMIT_TITLE", Value: c.Title, Raw: true}, {Key: "CI_COMMIT_DESCRIPTION", Value: c.Description, Raw: true},
 		{Key: "CI_COMMIT_TIMESTAMP", Value: c.Timestamp.Format(time.RFC3339)}, {Key: "CI_COMMIT_AUTHOR", Value: c.Author, Raw: true},
+	}
+	if c.Login != "" {
+		list = append(list, ci.Variable{Key: "CI_COMMIT_USER_LOGIN", Value: c.Login})
 	}
 	if p.Tag {
 		return append(list, ci.Variable{Key: "CI_COMMIT_TAG", Value: p.Ref},

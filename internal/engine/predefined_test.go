@@ -36,6 +36,7 @@ func table(s *scene, p ci.Pipeline, user ci.User) map[string]predefined {
 	return map[string]predefined{
 		"CI": {pre, "true"}, "GITLAB_CI": {pre, "true"}, "GITLAB_FEATURES": {pre, ""},
 		"CI_SERVER_URL": {pre, "https://ci.example.com"}, "CI_SERVER_HOST": {pre, "ci.example.com"}, "CI_SERVER_PORT": {pre, "443"},
+		"CI_SERVER_SHELL_SSH_HOST": {pre, "ci.example.com"}, "CI_SERVER_SHELL_SSH_PORT": {pre, "22"},
 		"CI_SERVER_PROTOCOL": {pre, "https"}, "CI_SERVER_FQDN": {pre, "ci.example.com"}, "CI_SERVER_NAME": {pre, "GitLab"},
 		"CI_SERVER_VERSION": {pre, "18.5.0"}, "CI_SERVER_VERSION_MAJOR": {pre, "18"}, "CI_SERVER_VERSION_MINOR": {pre, "5"},
 		"CI_SERVER_VERSION_PATCH": {pre, "0"}, "CI_SERVER_REVISION": {pre, "lanyard"}, "CI_SERVER": {job, "yes"},
@@ -238,4 +239,13 @@ func TestPredefinedVariables(t *testing.T) {
 			checkTable(t, "job", want, job, inJob)
 		})
 	}
+}
+
+// The author of a commit is named by the account that has the address.
+func TestLoginOfTheAuthor(t *testing.T) {
+	w := enginetest.New(t, enginetest.Config{})
+	w.User("ann")
+	s := newScene(t, w, "author", "job: {script: x, rules: [{if: $CI_COMMIT_USER_LOGIN == 'ann'}]}\n")
+	s.Started(s.project, s.token, "main")
+	enginetest.Equal(t, "login", variable(t, w.Runner().Take(), "CI_COMMIT_USER_LOGIN").Value, "ann")
 }
