@@ -73,7 +73,7 @@ func (c *call) mayReadTrace(project ci.Project, job ci.Job) error {
 	debug := false
 	if auth.Allow(c.actor, auth.ReadDebugTrace, project) != auth.Allowed {
 		var err error
-		if debug, err = c.api.engine.DebugMode(c.ctx(), job); err != nil {
+		if debug, err = c.api.engine.DebugMode(c.ctx(), project, job); err != nil {
 			return err
 		}
 	}

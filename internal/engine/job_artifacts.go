@@ -60,18 +60,18 @@ func (e *Engine) artifactsToChange(ctx context.Context, c Caller, project ci.Pro
 	return job, err
 }
 
-// DebugMode reports whether a job prints all its variables into its log, secret
-// ones too, since somebody set CI_DEBUG_TRACE or CI_DEBUG_SERVICES for it.
-func (e *Engine) DebugMode(ctx context.Context, job ci.Job) (bool, error) {
+// DebugMode reports whether a job of a project prints all its variables into its
+// log, secret ones too, since somebody set CI_DEBUG_TRACE or CI_DEBUG_SERVICES.
+func (e *Engine) DebugMode(ctx context.Context, project ci.Project, job ci.Job) (bool, error) {
 	pipeline, err := e.view.Pipeline(ctx, job.PipelineID)
 	if err != nil {
 		return false, err
 	}
-	return e.DebugModeIn(ctx, job, pipeline)
+	return e.DebugModeIn(ctx, project, job, pipeline)
 }
 
 // DebugModeIn is DebugMode for a caller who has the pipeline of the job.
-func (e *Engine) DebugModeIn(ctx context.Context, job ci.Job, pipeline ci.Pipeline) (bool, error) {
+func (e *Engine) DebugModeIn(ctx context.Context, project ci.Project, job ci.Job, pipeline ci.Pipeline) (bool, error) {
 	spec, err := e.Spec(ctx, job)
 	if err != nil {
 		return false, err
@@ -87,10 +87,6 @@ func (e *Engine) DebugModeIn(ctx context.Context, job ci.Job, pipeline ci.Pipeli
 	own, err := e.openVariables(job.SealedVariables, jobContext(job.PipelineID, job.Name))
 	if err != nil {
 		return false, err
-	}
-	project, err := e.view.Project(ctx, job.ProjectID)
-	if err != nil {
-		return false, fmt.Errorf("load project of job %d: %w", job.ID, err)
 	}
 	reaching, err := e.reaching(ctx, project, version)
 	if err != nil {

@@ -234,9 +234,9 @@ func TestDebugModeByOwnedVariable(t *testing.T) {
 	s, holders := nested(t, "job: {script: x}\n")
 	p := s.Started(s.project, s.token, "main")
 	job := s.Snapshot(p.ID).Jobs[0]
-	enginetest.Equal(t, "before", enginetest.Must(s.Engine.DebugMode(t.Context(), job))(t), false)
+	enginetest.Equal(t, "before", enginetest.Must(s.Engine.DebugMode(t.Context(), s.project, job))(t), false)
 	s.keep(holders[2], "CI_DEBUG_TRACE", "true")
-	enginetest.Equal(t, "after", enginetest.Must(s.Engine.DebugMode(t.Context(), job))(t), true)
+	enginetest.Equal(t, "after", enginetest.Must(s.Engine.DebugMode(t.Context(), s.project, job))(t), true)
 }
 
 // Values lie sealed, each in its place: one that is moved to another row does not

@@ -107,7 +107,7 @@ func (v *visit) mayReadLog(s *jobState) (bool, error) {
 	debug := false
 	if !v.may(auth.ReadDebugTrace) {
 		var err error
-		if debug, err = v.web.engine.DebugModeIn(v.ctx(), s.job, s.pipeline); err != nil {
+		if debug, err = v.web.engine.DebugModeIn(v.ctx(), v.project, s.job, s.pipeline); err != nil {
 			return false, err
 		}
 	}
