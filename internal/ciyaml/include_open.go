@@ -220,7 +220,7 @@ func (l *loader) openComponent(at *inclusion) (*file, Diagnostics) {
 	if !local || version == "" || name == "" || !strings.Contains(project, "/") {
 		return fail("the component path is not supported")
 	}
-	read, err := l.resolve(Reference{Project: project, Ref: version, Version: isVersion(version)})
+	read, err := l.resolveComponent(project, version)
 	switch {
 	case err != nil:
 		return nil, l.failure(at.pos, err)
@@ -253,6 +253,18 @@ func (l *loader) openComponent(at *inclusion) (*file, Diagnostics) {
 		}
 	}
 	return fail("content not found")
+}
+
+// resolveComponent finds the commit of a component's version. A commit, tag or
+// branch of that very name comes before the versions that begin so.
+func (l *loader) resolveComponent(project, version string) (RefRead, error) {
+	if version != latest {
+		read, err := l.resolve(Reference{Project: project, Ref: version})
+		if err != nil || !errors.Is(read.Problem, ErrNoRef) || !isVersion(version) {
+			return read, err
+		}
+	}
+	return l.resolve(Reference{Project: project, Ref: version, Version: true})
 }
 
 // cutHost cuts the name of the server off an address.
