@@ -2,14 +2,18 @@ package ciyaml
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/lanyard-ci/lanyard/internal/ciyaml/expr"
 )
 
 // Text writes the explanation for people, a paragraph for each job: what became
-// of it, then each rule that was looked at with its place, each condition with
-// what it came to, and each variable with its value. Texts of the configuration
-// and values stand in it as they are, on one line each.
+// of it, then each rule that was looked at with its place and text, and under it
+// what its conditions came to: the operands that decided and the variables in
+// them with their values. Texts of the configuration and values stand in it as
+// they are, on one line each.
 func (e *Explanation) Text() string {
 	t := &explanationText{}
 	if e.Workflow != nil {
@@ -31,7 +35,8 @@ func (t *explanationText) line(depth int, format string, args ...any) {
 
 func (t *explanationText) decision(d *Decision) {
 	t.line(0, "%s: %s", d.Pos, d)
-	for _, r := range d.Rules {
+	for i := range d.Rules {
+		r := &d.Rules[i]
 		matches := "does not match"
 		switch {
 		case r.Matched:
@@ -44,7 +49,7 @@ func (t *explanationText) decision(d *Decision) {
 			text = ": " + r.Text
 		}
 		t.line(1, "%s: rule %d %s%s", r.Pos, r.Number, matches, text)
-		t.clauses(2, "", r.Clauses)
+		t.conditions(r.Clauses)
 	}
 	if d.Omitted > 0 {
 		t.line(1, "%d more rules that do not match are left out", d.Omitted)
@@ -120,27 +125,72 @@ func (d *Decision) because(rules string) string {
 	return string(d.Reason)
 }
 
-// clauses writes conditions, those of only and except under the prefix.
+// conditions writes what those of a rule came to. Their text is that of the rule.
+func (t *explanationText) conditions(clauses []ClauseResult) {
+	if len(clauses) == 1 {
+		if c := &clauses[0]; c.Note != "" {
+			t.line(2, "%s", c.Note)
+		}
+		t.evidence(2, &clauses[0])
+		return
+	}
+	for i := range clauses {
+		c := &clauses[i]
+		t.line(2, "%s: %s", c.Kind, c.verdict())
+		t.evidence(3, c)
+	}
+}
+
+// clauses writes conditions of only and except, under the prefix.
 func (t *explanationText) clauses(depth int, prefix string, clauses []ClauseResult) {
-	for _, c := range clauses {
-		verdict := strconv.FormatBool(c.Holds)
-		if c.Skipped {
-			verdict = "not looked at"
+	for i := range clauses {
+		c := &clauses[i]
+		t.line(depth, "%s%s %s: %s", prefix, c.Kind, c.Text, c.verdict())
+		t.evidence(depth+1, c)
+	}
+}
+
+// verdict says what a condition came to.
+func (c *ClauseResult) verdict() string {
+	verdict := strconv.FormatBool(c.Holds)
+	if c.Skipped {
+		verdict = "not looked at"
+	}
+	if c.Note != "" {
+		verdict += " (" + c.Note + ")"
+	}
+	return verdict
+}
+
+// evidence writes what a condition came to its end by: the operands that were
+// looked at, if there are several, and the variables in them. What it says of a
+// variable alone its value says as well. Where an empty value decided, which is
+// neither true nor false to GitLab, nothing is left out.
+func (t *explanationText) evidence(depth int, c *ClauseResult) {
+	looked := map[string]bool{}
+	empty := slices.ContainsFunc(c.Parts, func(part expr.Part) bool { return part.Result == expr.Blank })
+	for _, part := range c.Parts {
+		if part.Result == expr.Skipped && !empty {
+			continue
 		}
-		note := ""
-		if c.Note != "" {
-			note = " (" + c.Note + ")"
+		for _, name := range part.Variables {
+			looked[name] = true
 		}
-		t.line(depth, "%s%s %s: %s%s", prefix, c.Kind, c.Text, verdict, note)
-		if len(c.Parts) > 1 {
-			for _, part := range c.Parts {
-				t.line(depth+1, "%s: %s", part.Text, part.Result)
-			}
-		}
-		for _, v := range c.Variables {
-			t.line(depth+1, "%s", v)
+		if len(c.Parts) > 1 && (empty || !c.shows(part)) {
+			t.line(depth, "%s: %s", part.Text, part.Result)
 		}
 	}
+	for _, v := range c.Variables {
+		if looked[v.Name] || len(c.Parts) == 0 {
+			t.line(depth, "%s", v)
+		}
+	}
+}
+
+// shows reports whether the operand is nothing but a variable whose value is
+// shown.
+func (c *ClauseResult) shows(part expr.Part) bool {
+	return slices.ContainsFunc(c.Variables, func(v SeenVariable) bool { return !v.Hidden && part.Text == "$"+v.Name })
 }
 
 // String says what value the variable has; "unset" is not the same as empty.

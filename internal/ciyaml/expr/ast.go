@@ -20,10 +20,12 @@ func (e *Expr) String() string {
 
 // Variables returns the names that the expression reads, in order of first
 // appearance, once each.
-func (e *Expr) Variables() []string {
+func (e *Expr) Variables() []string { return variablesOf(e.root) }
+
+func variablesOf(root node) []string {
 	var names []string
 	seen := map[string]bool{}
-	walk(e.root, func(n node) {
+	walk(root, func(n node) {
 		if v, ok := n.(variable); ok && !seen[string(v)] {
 			seen[string(v)] = true
 			names = append(names, string(v))

@@ -26,8 +26,9 @@ const (
 // Part is one operand of the && and || that join an expression, or the whole of
 // an expression that has neither.
 type Part struct {
-	Text   string // in the form of String
-	Result Result
+	Text      string // in the form of String
+	Result    Result
+	Variables []string // that it reads, in order of first appearance
 }
 
 // Explain is Eval that tells what each operand came to, from left to right.
@@ -69,7 +70,7 @@ func (x *explainer) skip(n node) {
 func (x *explainer) add(n node, r Result) {
 	var b strings.Builder
 	n.print(&b)
-	x.parts = append(x.parts, Part{b.String(), r})
+	x.parts = append(x.parts, Part{b.String(), r, variablesOf(n)})
 }
 
 func (v value) result(err error) Result {

@@ -34,6 +34,18 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", test.src, got, test.want)
 		}
 	}
+	e, err := Parse(`$B == $A && "$C" != "" && $B`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names [][]string
+	_, parts := e.Explain(variables)
+	for _, p := range parts {
+		names = append(names, p.Variables)
+	}
+	if got, want := fmt.Sprint(names), "[[B A] [] [B]]"; got != want {
+		t.Errorf("operands read %s, want %s", got, want)
+	}
 	for _, test := range evalCases {
 		e, err := Parse(test.src)
 		if err != nil {
