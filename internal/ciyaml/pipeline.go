@@ -123,6 +123,20 @@ func (r *run) filtered(rule *rule) Diagnostics {
 	return Diagnostics{d}
 }
 
+// empty says that no pipeline comes of n jobs, all of .pre and .post if any.
+func (r *run) empty(n int) Diagnostics {
+	d := Diagnostic{Pos: r.config.pos, Code: CodeRulesFiltered, Message: errEmpty}
+	switch all := len(r.config.jobs); {
+	case n > 0:
+		d.Hint = "only jobs of .pre and .post are in"
+	case all == 1:
+		d.Hint = fmt.Sprintf("the only job is not in a pipeline of source %s", r.in.Source)
+	default:
+		d.Hint = fmt.Sprintf("none of %d jobs is in a pipeline of source %s", all, r.in.Source)
+	}
+	return Diagnostics{d}
+}
+
 func (r *run) plan(plan *Plan) (*Plan, Diagnostics) {
 	c := r.config
 	jobs, in, err := r.choose()
@@ -154,7 +168,7 @@ func (r *run) plan(plan *Plan) (*Plan, Diagnostics) {
 	case diags != nil:
 		return nil, diags
 	case !usual: // .pre and .post alone make no pipeline
-		return nil, Diagnostics{{Pos: c.pos, Code: CodeRulesFiltered, Message: errEmpty}}
+		return nil, r.empty(len(plan.Jobs))
 	}
 	return plan, nil
 }

@@ -83,17 +83,27 @@ func refusalOf(d ciyaml.Diagnostic) error {
 		message = fmt.Sprintf("%s: %s", d.Pos, d.Message)
 	}
 	switch d.Code {
-	case ciyaml.CodeWorkflowFiltered, ciyaml.CodeRulesFiltered, ciyaml.CodeMissingConfig:
+	case ciyaml.CodeRulesFiltered, ciyaml.CodeMissingConfig: // no place in the file is at fault
 		return ci.Refused(message).WithHint(d.Code, d.Hint)
+	case ciyaml.CodeWorkflowFiltered:
+		return ci.Refused(message).WithHint(d.Code, placedHint(d))
 	case ciyaml.CodeInternal:
 		return fmt.Errorf("compile configuration: %s", message)
 	}
 	refusal := configError("%s", message)
-	refusal.code, refusal.hint = d.Code, d.Hint
-	if refusal.hint == "" && d.Pos.Line > 0 && plain(d.Pos.File) {
-		refusal.hint = fmt.Sprintf("See %s", d.Pos)
-	}
+	refusal.code, refusal.hint = d.Code, placedHint(d)
 	return refusal
+}
+
+// placedHint is a hint that says where in the configuration to look.
+func placedHint(d ciyaml.Diagnostic) string {
+	switch {
+	case d.Pos.Line == 0 || !plain(d.Pos.File):
+		return d.Hint
+	case d.Hint == "":
+		return fmt.Sprintf("See %s", d.Pos)
+	}
+	return fmt.Sprintf("See %s: %s", d.Pos, d.Hint)
 }
 
 // compileInput is the context of one pipeline. In job rules more variables count
