@@ -34,6 +34,10 @@ type Input struct {
 	// some variables are for certain environments only. nil means that they are
 	// the same. It is called at most once for each name.
 	OverridesIn func(environment string) []Variable
+	// IID gives CI_PIPELINE_IID, which lies below all other variables; false
+	// means that there is none, and so does nil. It is called at most once, and
+	// only if it is needed.
+	IID func() (string, bool)
 	// Paths lists the files of the commit, for rules:exists; nil means none.
 	// It is called at most once, and only if it is needed.
 	Paths func() ([]string, error)

@@ -23,6 +23,8 @@ type scope struct {
 	rule     *varSet
 	spent    int  // on values put into texts so far
 	overrun  bool // that was too much
+	iid      *Variable
+	numbered bool // iid was asked for
 	naming   bool // the name of the environment is being made
 }
 
@@ -117,6 +119,9 @@ func (s *scope) within(name string, override, predefined *Variable) *Variable {
 			return v
 		}
 	}
+	if predefined == nil && name == "CI_PIPELINE_IID" && s.in.IID != nil {
+		return s.pipelineIID()
+	}
 	if predefined != nil || s.job == nil {
 		return predefined
 	}
@@ -137,6 +142,17 @@ func (s *scope) environmentName() string {
 	name = expand.All(name, s.expanded(0))
 	s.naming = false
 	return name
+}
+
+// pipelineIID asks the input once.
+func (s *scope) pipelineIID() *Variable {
+	if !s.numbered {
+		s.numbered = true
+		if value, ok := s.in.IID(); ok {
+			s.iid = &Variable{Key: "CI_PIPELINE_IID", Value: value, Raw: true}
+		}
+	}
+	return s.iid
 }
 
 func at(list []Variable, i int) *Variable {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/ciyaml"
@@ -25,7 +26,17 @@ func (e *Engine) compile(ctx context.Context, d *pipelineDraft) error {
 	if loaded.diagnostics.Failed() {
 		return refusalOf(d.concealed(loaded.diagnostics.First()))
 	}
-	plan, diagnostics := loaded.config.Pipeline(e.compileInput(ctx, d, early))
+	in := e.compileInput(ctx, d, early)
+	in.IID = func() (iid string, ok bool) {
+		if d.pipeline.IID, err = e.store.ReserveIID(ctx, d.Project.ID); err != nil {
+			return "", false
+		}
+		return strconv.FormatInt(d.pipeline.IID, 10), true
+	}
+	plan, diagnostics := loaded.config.Pipeline(in)
+	if err != nil {
+		return err
+	}
 	if diagnostics.Failed() {
 		return refusalOf(d.concealed(diagnostics.First()))
 	}

@@ -56,7 +56,7 @@ func table(s *scene, p ci.Pipeline, user ci.User) map[string]predefined {
 		"CI_COMMIT_TIMESTAMP": {pre, "2026-01-02T03:04:05Z"}, "CI_COMMIT_AUTHOR": {pre, "Ann <ann@example.com>"},
 
 		"CI_PIPELINE_CREATED_AT": {pre, "2026-01-02T03:04:05Z"}, "CI_PIPELINE_NAME": {pre, ""},
-		"CI_PIPELINE_ID": {job, id}, "CI_PIPELINE_IID": {job, fmt.Sprint(p.IID)}, "CI_PIPELINE_URL": {job, home + "/-/pipelines/" + id},
+		"CI_PIPELINE_ID": {job, id}, "CI_PIPELINE_IID": {pipe, fmt.Sprint(p.IID)}, "CI_PIPELINE_URL": {job, home + "/-/pipelines/" + id},
 
 		"GITLAB_USER_ID": {pipe, fmt.Sprint(user.ID)}, "GITLAB_USER_EMAIL": {pipe, user.Email},
 		"GITLAB_USER_LOGIN": {pipe, user.Username}, "GITLAB_USER_NAME": {pipe, user.Name},

@@ -27,7 +27,7 @@ type Idempotency struct {
 
 // A NewPipeline is everything that is written when a pipeline is created.
 type NewPipeline struct {
-	Pipeline    ci.Pipeline // without ID and IID
+	Pipeline    ci.Pipeline // without ID, and without IID unless ReserveIID gave it
 	Jobs        []ci.Job    // without ids, in the order of the configuration, as the state machine left them before any runner saw them; they get the pipeline's ids, CreatedAt, UserID and Protected
 	Specs       []Spec      // each digest that a job names, once; all digests have the same length
 	Variables   []byte      // sealed document; nil: none
@@ -60,6 +60,17 @@ func (db *DB) CreatePipeline(ctx context.Context, n *NewPipeline) (ci.Pipeline, 
 	}
 	db.specs.add(n.Specs)
 	return c.pipeline, nil
+}
+
+// ReserveIID takes the next iid of a project for a pipeline that needs to know it
+// before it is created. One that comes to nothing leaves a gap.
+func (db *DB) ReserveIID(ctx context.Context, project ci.ProjectID) (int64, error) {
+	var iid int64
+	err := db.quick(ctx, fmt.Sprintf("reserve iid in project %d", project), func(tx *Tx) error {
+		return notFound(tx.Row([]any{&iid}, `
+			update project_iids set last_iid = last_iid + 1 where project_id = $1 returning last_iid`, project))
+	})
+	return iid, err
 }
 
 // errSpecs marks a broken reference that is a job's.

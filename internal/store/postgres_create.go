@@ -32,6 +32,14 @@ var (
 	createPlain = strings.NewReplacer("{counted}", `counted as (
 		update project_iids set last_iid = last_iid + 1 where project_id = $1 returning last_iid, nextval('pipelines_id_seq') as id
 	)`).Replace(createPipeline)
+	// createReserved and createKeyedReserved are the same for an iid that was reserved.
+	createReserved = strings.NewReplacer("{counted}", `counted as (
+		select $39::bigint as last_iid, nextval('pipelines_id_seq') as id from project_iids where project_id = $1 for update
+	)`).Replace(createPipeline)
+	createKeyedReserved = strings.NewReplacer(
+		`update project_iids set last_iid = last_iid + 1 from claim where project_id = $1 returning last_iid, claim.pipeline_id as id`,
+		`select $43::bigint as last_iid, claim.pipeline_id as id from claim`,
+	).Replace(createKeyed)
 	createKeyed = strings.NewReplacer("{counted}", `project as (
 		select project_id, nextval('pipelines_id_seq') as id from project_iids where project_id = $1 for update
 	), claim as (
@@ -108,6 +116,10 @@ func newPostgresCreation(c *creation) *postgresCreation {
 	if k := c.Idempotency; k != nil {
 		w.query = createKeyed
 		w.args = append(w.args, k.Scope, k.Key, k.BodyDigest, micros(k.Since))
+	}
+	if c.Pipeline.IID != 0 {
+		w.query = map[string]string{createPlain: createReserved, createKeyed: createKeyedReserved}[w.query]
+		w.args = append(w.args, c.Pipeline.IID)
 	}
 	return w
 }

@@ -79,8 +79,11 @@ func (c *sqliteCreation) run(tx *Tx) error {
 	p := &c.pipeline
 	// Not an upsert: the row goes with the project, so that no pipeline is made in
 	// a project that was just deleted.
-	err := tx.Row([]any{&p.IID}, `
-		update project_iids set last_iid = last_iid + 1 where project_id = $1 returning last_iid`, p.ProjectID)
+	query, counted := `update project_iids set last_iid = last_iid + 1 where project_id = $1 returning last_iid`, &p.IID
+	if c.Pipeline.IID != 0 { // reserved
+		query, counted = `select last_iid from project_iids where project_id = $1`, new(int64)
+	}
+	err := tx.Row([]any{counted}, query, p.ProjectID)
 	if err != nil {
 		return notFound(err)
 	}

@@ -129,3 +129,23 @@ func testSpecs(t *testing.T, db *store.DB) {
 	_, err := db.View().Spec(ctx, other[:])
 	missing(t, "specification", err)
 }
+
+// testReservedIID creates pipelines whose iid was taken before.
+func testReservedIID(t *testing.T, db *store.DB) {
+	ctx, w := t.Context(), NewWorld(t, db)
+	reserve := func() int64 { return must(db.ReserveIID(ctx, w.Project.ID))(t) }
+	lost, first, second := reserve(), reserve(), reserve()
+	same(t, "reserved", []int64{lost, first, second}, []int64{1, 2, 3})
+	plain, keyed := w.NewPipeline("plain", 1), w.NewPipeline("keyed", 1)
+	plain.Pipeline.IID, keyed.Pipeline.IID = second, first
+	keyed.Idempotency = &store.Idempotency{Scope: []byte{1}, Key: "k", BodyDigest: []byte{1}, Since: Epoch.Add(-time.Hour)}
+	same(t, "plain", must(db.CreatePipeline(ctx, plain))(t).IID, second)
+	same(t, "keyed", must(db.CreatePipeline(ctx, keyed))(t).IID, first)
+	same(t, "next", must(db.CreatePipeline(ctx, w.NewPipeline("next", 1)))(t).IID, 4)
+	_, err := db.ReserveIID(ctx, 999)
+	missing(t, "project", err)
+	plain.Pipeline.ProjectID, plain.Pipeline.UID = 999, "stray"
+	_, err = db.CreatePipeline(ctx, plain)
+	missing(t, "project of a reserved iid", err)
+	same(t, "invariants", must(db.View().Check(ctx))(t), []string{})
+}

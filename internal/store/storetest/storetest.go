@@ -22,6 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		test func(*testing.T, *store.DB)
 	}{
 		{"create", testCreate},
+		{"reserved iids", testReservedIID},
 		{"idempotency", testIdempotency},
 		{"specifications", testSpecs},
 		{"apply", testApply},
