@@ -141,7 +141,7 @@ func testReservedIID(t *testing.T, db *store.DB) {
 	keyed.Idempotency = &store.Idempotency{Scope: []byte{1}, Key: "k", BodyDigest: []byte{1}, Since: Epoch.Add(-time.Hour)}
 	same(t, "plain", must(db.CreatePipeline(ctx, plain))(t).IID, second)
 	same(t, "keyed", must(db.CreatePipeline(ctx, keyed))(t).IID, first)
-	same(t, "next", must(db.CreatePipeline(ctx, w.NewPipeline("next", 1)))(t).IID, 4)
+	same(t, "next", must(db.CreatePipeline(ctx, w.NewPipeline("next", 1)))(t).IID, int64(4))
 	_, err := db.ReserveIID(ctx, 999)
 	missing(t, "project", err)
 	plain.Pipeline.ProjectID, plain.Pipeline.UID = 999, "stray"
