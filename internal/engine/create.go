@@ -211,31 +211,6 @@ func (e *Engine) persist(ctx context.Context, d *pipelineDraft) (ci.Pipeline, er
 	return saved, nil
 }
 
-// unknownLookup is how long an unknown outcome is looked up before it is a 503.
-const unknownLookup = 5 * time.Second
-
-// lookUpUnknown finds out whether a commit whose outcome is unknown took place
-// (decisions: writing, 4). It has its own context: the answer must be right even
-// when the caller has gone.
-func (e *Engine) lookUpUnknown(uid string, cause error) (ci.Pipeline, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), unknownLookup)
-	defer cancel()
-	for {
-		found, err := e.view.PipelineByUID(ctx, uid)
-		switch {
-		case err == nil:
-			return found, nil
-		case ci.IsNotFound(err):
-			return ci.Pipeline{}, &ci.Error{Kind: ci.KindUnavailable, Message: "503 Service Unavailable", Err: cause}
-		}
-		select {
-		case <-ctx.Done():
-			return ci.Pipeline{}, &ci.Error{Kind: ci.KindUnavailable, Message: "503 Service Unavailable", Err: cause}
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
-}
-
 // sealVariables puts the variables of the draft into the row, sealed.
 func (e *Engine) sealVariables(d *pipelineDraft, row *store.NewPipeline) error {
 	if len(d.variables) == 0 {

@@ -207,7 +207,12 @@ func (e *Engine) changeLoaded(
 		if changes.Empty() {
 			return changes, nil
 		}
-		switch err := e.store.Apply(ctx, changes, runningDelta(snapshot, changes)); {
+		running := runningDelta(snapshot, changes)
+		err = e.store.Apply(ctx, changes, running)
+		if errors.Is(err, store.ErrInFlight) {
+			err = e.settle(ctx, changes, running, err)
+		}
+		switch {
 		case err == nil:
 			e.tell(changes)
 			e.countEnds(snapshot, changes)

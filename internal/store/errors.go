@@ -15,6 +15,9 @@ var (
 	// ErrUnknown says that a commit may or may not have happened. Whoever must
 	// know looks the row up (a pipeline by its uid).
 	ErrUnknown = errors.New("outcome of the commit is unknown")
+	// ErrInFlight says of an ErrUnknown that the commit may yet happen, since the
+	// database may still have it before it: a row that is not there proves nothing.
+	ErrInFlight = errors.New("the commit may be on its way")
 	// ErrTooMany says that a limit on rows is reached.
 	ErrTooMany = errors.New("limit reached")
 	// ErrNewer matches every NewerError.

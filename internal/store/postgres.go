@@ -191,6 +191,16 @@ func (s *sessions) do(ctx context.Context, level isolation, fn func(*Tx) error) 
 	return s.repeat(ctx, func() error { return s.transaction(ctx, level, fn) })
 }
 
+// twice is do for what may be done any number of times: when nobody knows whether it
+// happened, it is done once more.
+func (s *sessions) twice(ctx context.Context, fn func(*Tx) error) error {
+	err := s.do(ctx, committed, fn)
+	if errors.Is(err, ErrUnknown) {
+		err = s.do(ctx, committed, fn)
+	}
+	return err
+}
+
 // repeat runs attempt until it ends well or in a way that another one would not
 // change.
 func (s *sessions) repeat(ctx context.Context, attempt func() error) error {

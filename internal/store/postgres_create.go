@@ -194,7 +194,7 @@ func (p *postgresWrites) addSpecs(ctx context.Context, specs []Spec) error {
 	for i, spec := range specs {
 		digests[i], bodies[i] = spec.Digest, string(spec.Body)
 	}
-	return p.do(ctx, committed, func(tx *Tx) error { return tx.exec(addSpecs, digests, bodies) })
+	return p.twice(ctx, func(tx *Tx) error { return tx.exec(addSpecs, digests, bodies) })
 }
 
 // refused finds out why the statement of a pipeline gave no row: its key was used,
@@ -204,7 +204,7 @@ func (p *postgresWrites) refused(ctx context.Context, c *creation) error {
 	if k == nil {
 		return notFound(sql.ErrNoRows)
 	}
-	return p.do(ctx, committed, func(tx *Tx) error { return usedBefore(tx, k) })
+	return p.twice(ctx, func(tx *Tx) error { return usedBefore(tx, k) })
 }
 
 // createGroup writes the pipelines of a group in one transaction and answers each.

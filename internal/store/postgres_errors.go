@@ -98,5 +98,5 @@ func outcome(err error) error {
 	case errors.Is(err, pgx.ErrTxCommitRollback), errors.Is(err, driver.ErrBadConn), pgconn.SafeToRetry(err):
 		return err
 	}
-	return fmt.Errorf("%w: %w", ErrUnknown, err)
+	return fmt.Errorf("%w, %w: %w", ErrUnknown, ErrInFlight, err)
 }
