@@ -3,7 +3,10 @@ package hub
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/ci"
 )
@@ -53,5 +56,54 @@ func BenchmarkWakeNobody(b *testing.B) {
 				h.WakeQueue(queue(1), 1)
 			}
 		})
+	}
+}
+
+// BenchmarkLink is from a wake-up in one process to its receiver in another, with
+// nothing between them that takes time; the outbox, and the text and its reading, are
+// part of it.
+func BenchmarkLink(b *testing.B) {
+	l, from, to := newLine(), New("a"), New("b")
+	ctx, cancel := context.WithCancel(b.Context())
+	var running sync.WaitGroup
+	for _, h := range []*Hub{from, to} {
+		running.Go(func() { h.Run(ctx, Link{Send: l.send, Receive: l.receive, Logger: slog.New(slog.DiscardHandler)}) })
+	}
+	changed, stop := to.Watch(7)
+	defer stop()
+	for heard := false; !heard; { // until both are there
+		from.WakePipeline(1, 7)
+		select {
+		case <-changed:
+			heard = true
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		from.WakePipeline(1, 7)
+		<-changed
+	}
+	cancel()
+	running.Wait()
+}
+
+// BenchmarkOutbox is many wake-ups in one text.
+func BenchmarkOutbox(b *testing.B) {
+	h := New("a")
+	h.out.open = true
+	keys := make([]ci.Queue, 100)
+	for i := range keys {
+		keys[i] = queue(ci.ProjectID(i), "linux")
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range keys {
+			h.WakePipeline(1, ci.PipelineID(i))
+			h.WakeQueue(keys[i], 1)
+		}
+		if _, err := h.out.take("a"); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -177,7 +177,7 @@ func (h *Hub) wakeSome(queue ci.Queue, n int) {
 			busy = append(busy, w)
 		}
 	}
-	for _, w := range busy[:min(n, len(busy))] {
+	for _, w := range busy[:max(min(n, len(busy)), 0)] { // n of a notice may be anything
 		w.give(&wake{queue: &queue})
 	}
 }
