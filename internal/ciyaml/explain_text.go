@@ -25,6 +25,18 @@ func (e *Explanation) Text() string {
 	return t.String()
 }
 
+// Of is the part of the explanation that is about the jobs of these names. The name
+// of a parallel job stands for all of its instances.
+func (e *Explanation) Of(names []string) *Explanation {
+	part := &Explanation{Workflow: e.Workflow}
+	for _, d := range e.Jobs {
+		if slices.Contains(names, d.Job) || slices.Contains(names, groupName(d.Job)) {
+			part.Jobs = append(part.Jobs, d)
+		}
+	}
+	return part
+}
+
 type explanationText struct{ strings.Builder }
 
 func (t *explanationText) line(depth int, format string, args ...any) {

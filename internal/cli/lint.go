@@ -26,6 +26,7 @@ type lintCommand struct {
 	URL       string   `help:"Server that has the projects and components which the configuration includes; LANYARD_TOKEN, a personal access token, reads them. Default: includes from projects are refused." env:"LANYARD_URL" placeholder:"URL"`
 	TLSCAFile string   `name:"tls-ca-file" help:"Certificates (PEM) that may vouch for the server, beside the system's." env:"LANYARD_TLS_CA_FILE" placeholder:"FILE"`
 	Explain   bool     `help:"Say of each job why it is in or out."`
+	Job       []string `sep:"none" help:"Explain this job only; may be repeated. The name of a parallel job stands for all of its instances." placeholder:"NAME"`
 }
 
 // Run prints one finding a line, FILE:LINE:COL: message, and exits with 1 if one
@@ -83,13 +84,19 @@ func (c *lintCommand) simulate(ctx context.Context, term *terminal, report *lint
 	in := event.input(ctx, report.source)
 	plan, explanation, found := config.Explain(in)
 	report.print(withoutWarnings(found))
-	if c.Explain {
+	explains := c.Explain || c.Job != nil
+	if c.Job != nil && len(explanation.Jobs) > 0 {
+		if explanation = explanation.Of(c.Job); len(explanation.Jobs) == 0 {
+			return exitWith(exitUsage, "--job: the configuration has no job %s", strings.Join(c.Job, ", "))
+		}
+	}
+	if explains {
 		report.explain(explanation)
 	}
 	if found.Failed() {
 		return &exitError{code: exitFailed}
 	}
-	if !c.Explain {
+	if !explains {
 		for _, job := range plan.Jobs {
 			fmt.Fprintf(term.out, "%s: %s (%s)\n", printable(job.Stage), printable(job.Name), job.When)
 		}

@@ -31,7 +31,7 @@ type lintEvent struct {
 
 // simulates reports whether rules are to be evaluated.
 func (c *lintCommand) simulates() bool {
-	return c.As != "" || c.Ref != "" || c.Tag || c.Variable != nil || c.Changed != nil || c.Explain
+	return c.As != "" || c.Ref != "" || c.Tag || c.Variable != nil || c.Changed != nil || c.Explain || c.Job != nil
 }
 
 // event reads the flags that describe a pipeline.

@@ -161,6 +161,48 @@ jobs.yml:1:1: a: out, since no rule of 1 matches
 	}
 }
 
+// TestLintJob holds that one job can be asked for, with all of its instances.
+func TestLintJob(t *testing.T) {
+	project(t, map[string]string{".gitlab-ci.yml": `workflow: {rules: [{if: $CI_COMMIT_BRANCH}]}
+a: {script: x, rules: [{when: always}]}
+b: {script: x, parallel: {matrix: [{OS: [mac, linux]}]}, rules: [{if: $OS == "mac"}]}
+`})
+	const workflow = `.gitlab-ci.yml:1:12: pipeline: runs, since rule 1 of 1 matches
+    .gitlab-ci.yml:1:20: rule 1 matches: if: $CI_COMMIT_BRANCH
+        CI_COMMIT_BRANCH is "topic"
+`
+	const mac = `.gitlab-ci.yml:3:1: b: [mac]: in (stage test, on_success), since rule 1 of 1 matches
+    .gitlab-ci.yml:3:66: rule 1 matches: if: $OS == "mac"
+        OS is "mac"
+`
+	const linux = `.gitlab-ci.yml:3:1: b: [linux]: out, since no rule of 1 matches
+    .gitlab-ci.yml:3:66: rule 1 does not match: if: $OS == "mac"
+        OS is "linux"
+`
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"--job", "b"}, 0, workflow + mac + linux},
+		{[]string{"--job", "b: [mac]", "--job", "none"}, 0, workflow + mac},
+		{[]string{"--job", "none"}, 2, "lanyard: --job: the configuration has no job none\n"},
+		{[]string{"--job", "b", "--tag"}, 1, ".gitlab-ci.yml:1:12: The pipeline did not run. Review the workflow:rules configuration for the pipeline. (no rule matches)\n" +
+			`.gitlab-ci.yml:1:12: pipeline: does not run, since no rule of 1 matches
+    .gitlab-ci.yml:1:20: rule 1 does not match: if: $CI_COMMIT_BRANCH
+        CI_COMMIT_BRANCH is unset
+`},
+	} {
+		code, out, errOut := lanyard(t, append([]string{"lint"}, test.args...)...)
+		if test.code == 2 {
+			out = errOut
+		}
+		if code != test.code || out != test.want {
+			t.Errorf("%s: got code %d\n%s%swant %d\n%s", test.args, code, out, errOut, test.code, test.want)
+		}
+	}
+}
+
 // TestLintShown holds what is shown on a terminal: the line with a caret, then what
 // may cure it.
 func TestLintShown(t *testing.T) {
