@@ -7,8 +7,8 @@
 // and as often as needed, the blob. A blob without a row is waste that a sweep finds;
 // a row without a blob does not happen.
 //
-// Store is implemented by package disk and tested, for every implementation alike, by
-// package blobtest.
+// Store is implemented by packages disk and s3 and tested, for both alike, by package
+// blobtest.
 package blob
 
 import (
