@@ -132,4 +132,8 @@ type Artifact struct {
 	BlobKey   string
 	Access    string
 	ExpireIn  string // as the runner sent it
+
+	// Tests is what a new test report comes to. It is stored with the artifact but
+	// not read with it.
+	Tests *TestSummary
 }

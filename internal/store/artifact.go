@@ -36,6 +36,9 @@ func (db *DB) RecordArtifact(ctx context.Context, a ci.Artifact, expiresAt time.
 			insert into artifacts (job_id, project_id, type, format, name, size, sha256, blob_key, access, expire_in, created_at)
 			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning id`,
 			a.JobID, a.ProjectID, a.Type, a.Format, a.Name, a.Size, a.SHA256, a.BlobKey, a.Access, a.ExpireIn, now)
+		if err == nil && a.Tests != nil {
+			err = saveTests(tx, a.JobID, a.Tests)
+		}
 		if err != nil || expiresAt.IsZero() {
 			return err
 		}
@@ -65,8 +68,8 @@ func (v *View) Artifact(ctx context.Context, job ci.JobID, kind string) (ci.Arti
 		select `+artifactColumns+` from artifacts a where a.job_id = $1 and a.type = $2`, job, kind)
 }
 
-// DeleteArtifacts removes the artifacts of a job and returns them. The blobs go by
-// way of the trash.
+// DeleteArtifacts removes the artifacts of a job, with what its tests came to, and
+// returns them. The blobs go by way of the trash.
 func (db *DB) DeleteArtifacts(ctx context.Context, job ci.JobID) ([]ci.Artifact, error) {
 	var removed []ci.Artifact
 	now := micros(db.now())
@@ -79,7 +82,7 @@ func (db *DB) DeleteArtifacts(ctx context.Context, job ci.JobID) ([]ci.Artifact,
 
 // RemoveExpiredArtifacts removes the artifacts of a job whose time is over. The job
 // still tells when that was, so that jobs which need them can know that there were
-// some. The blobs go by way of the trash.
+// some, and what its tests came to. The blobs go by way of the trash.
 func (db *DB) RemoveExpiredArtifacts(ctx context.Context, job ci.JobID) error {
 	now := micros(db.now())
 	return db.write(ctx, fmt.Sprintf("remove expired artifacts of job %d", job), func(tx *Tx) error {
@@ -114,10 +117,13 @@ func trashArtifacts(tx *Tx, job ci.JobID, now int64) error {
 		select $2, blob_key, $3 from artifacts where job_id = $1`, job, TrashBlob, now)
 }
 
-// removeArtifacts removes the rows, writes trash for the blobs and clears the
-// job's expiry.
+// removeArtifacts removes the rows and what was read out of a test report, writes
+// trash for the blobs and clears the job's expiry.
 func removeArtifacts(tx *Tx, job ci.JobID, now int64) ([]ci.Artifact, error) {
 	if err := trashArtifacts(tx, job, now); err != nil {
+		return nil, err
+	}
+	if err := tx.exec(`delete from test_summaries where job_id = $1`, job); err != nil {
 		return nil, err
 	}
 	var removed []ci.Artifact

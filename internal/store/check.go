@@ -101,6 +101,7 @@ var references = []struct {
 	{"job", "jobs", "id", "user_id", "users", "user", true},
 	{"erased job", "jobs", "id", "erased_by", "users", "user", true},
 	{"artifact", "artifacts", "id", "job_id", "jobs", "job", false},
+	{"test summary of job", "test_summaries", "job_id", "job_id", "jobs", "job", false},
 	{"runner", "runners", "id", "namespace_id", "namespaces", "group", true},
 	{"runner", "runners", "id", "creator_id", "users", "user", true},
 	{"place of runner", "runner_projects", "runner_id", "runner_id", "runners", "runner", false},

@@ -101,7 +101,7 @@ var smallIndexes = []string{"pipelines_active", "jobs_held", "jobs_pending", "jo
 var tables = []string{
 	"access_tokens", "artifacts", "idempotency", "jobs", "job_token_allowlist", "leases", "members", "namespaces", "pipelines",
 	"pipeline_variables", "project_iids", "project_running", "projects", "protections", "redirects", "refs", "runner_managers",
-	"runner_projects", "runners", "sessions", "sign_in_links", "specs", "trash", "triggers", "upstreams", "users", "variables", "variables_version",
+	"runner_projects", "runners", "sessions", "sign_in_links", "specs", "test_summaries", "trash", "triggers", "upstreams", "users", "variables", "variables_version",
 }
 
 func checkPlan(t *testing.T, pool *sql.DB, query string) {

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"candidate", testCandidate},
 		{"role of a trigger token", testTriggerRole},
 		{"artifacts", testArtifacts},
+		{"test summaries", testSummaries},
 		{"triggers", testTriggers},
 		{"refs", testRefs},
 		{"protections", testProtections},

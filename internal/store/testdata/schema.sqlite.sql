@@ -262,6 +262,10 @@ CREATE TABLE specs (
 	digest bytea primary key,
 	body   text not null
 );
+CREATE TABLE test_summaries (
+	job_id bigint primary key references jobs (id) on delete cascade,
+	body   text not null
+);
 CREATE TABLE trash (
 	id         integer primary key autoincrement,
 	kind       text not null,
