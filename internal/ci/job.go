@@ -72,15 +72,28 @@ type JobPlan struct {
 	Timeout       int64           `json:"timeout,omitempty"` // seconds, before a runner's own limit; flow.Start copies it from the job
 	// CancelOnFailure: when this job fails, and may not, every other job is
 	// canceled (workflow:auto_cancel:on_job_failure is all).
-	CancelOnFailure bool   `json:"cancel_on_failure,omitempty"`
-	NodeIndex       int    `json:"node_index,omitempty"` // of parallel; 0: not parallel
-	NodeTotal       int    `json:"node_total,omitempty"`
-	Group           string `json:"group,omitempty"` // name without the parallel suffix
+	CancelOnFailure bool `json:"cancel_on_failure,omitempty"`
+	// OnNewCommit: what a newer commit of the branch does to the pipeline.
+	OnNewCommit OnNewCommit `json:"on_new_commit,omitempty"`
+	NodeIndex   int         `json:"node_index,omitempty"` // of parallel; 0: not parallel
+	NodeTotal   int         `json:"node_total,omitempty"`
+	Group       string      `json:"group,omitempty"` // name without the parallel suffix
 
 	Environment        *Environment `json:"environment,omitempty"`
 	ResourceGroup      string       `json:"resource_group,omitempty"`      // jobs of the same one run one at a time
 	ManualConfirmation string       `json:"manual_confirmation,omitempty"` // the question before the job is played
 }
+
+// OnNewCommit says what becomes of a pipeline when there is one for a newer commit
+// of its branch (workflow:auto_cancel:on_new_commit, contract/ci-yaml.md 8.6).
+type OnNewCommit string
+
+// The ways to deal with a redundant pipeline.
+const (
+	NewCommitConservative  OnNewCommit = ""              // cancel it, unless a job has begun that is not interruptible
+	NewCommitInterruptible OnNewCommit = "interruptible" // cancel its interruptible jobs
+	NewCommitNone          OnNewCommit = "none"
+)
 
 // EnvironmentName is the name of the environment, "" without one.
 func (p *JobPlan) EnvironmentName() string {

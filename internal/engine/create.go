@@ -190,6 +190,7 @@ func (e *Engine) persist(ctx context.Context, d *pipelineDraft) (ci.Pipeline, er
 	if d.plan != nil {
 		started := flow.Start(&ci.Snapshot{Pipeline: d.pipeline, Jobs: d.plan.jobs}, d.pipeline.CreatedAt)
 		row.Pipeline, row.Jobs, row.Specs = started.Pipeline, started.Jobs, d.plan.specs
+		row.Supersedes = d.Project.AutoCancelPending && !d.pipeline.Tag && d.Source != ci.SourceParent
 	}
 	if err := e.sealVariables(d, row); err != nil {
 		return ci.Pipeline{}, err
@@ -208,6 +209,9 @@ func (e *Engine) persist(ctx context.Context, d *pipelineDraft) (ci.Pipeline, er
 	e.countCreated(row)
 	e.wakeQueues(row.Jobs)
 	e.hub.WakePipeline(saved.ProjectID, saved.ID)
+	if len(row.Older) > 0 {
+		e.report(ctx, "cancel redundant pipelines", e.cancelRedundant(context.WithoutCancel(ctx), saved, row.Older))
+	}
 	return saved, nil
 }
 

@@ -32,6 +32,9 @@ func (e *Engine) mapPlan(ctx context.Context, d *pipelineDraft, from *loadedConf
 		}
 		*job = jobOf(&plan.Jobs[i])
 		job.Plan.CancelOnFailure = plan.AutoCancel.OnJobFailure == "all"
+		if on := ci.OnNewCommit(plan.AutoCancel.OnNewCommit); on != "conservative" {
+			job.Plan.OnNewCommit = on
+		}
 		job.SpecDigest = spec.Digest
 		job.ProjectID, job.Protected, job.UserID = d.Project.ID, d.protected, d.Actor.User.ID
 		job.CreatedAt = d.pipeline.CreatedAt

@@ -28,9 +28,12 @@ func CancelPipeline(s *ci.Snapshot, now time.Time) (ci.Changes, error) {
 	return b.changes(), nil
 }
 
-func (b *board) cancelAll() {
+func (b *board) cancelAll() { b.cancelEach(func(*ci.Job) bool { return true }) }
+
+// cancelEach cancels the jobs that can be and that which picks, manual ones aside.
+func (b *board) cancelEach(which func(*ci.Job) bool) {
 	for i, j := range b.jobs {
-		if j.Status.Cancelable() && j.Status != ci.Manual {
+		if j.Status.Cancelable() && j.Status != ci.Manual && which(j) {
 			b.cancel(i, false)
 		}
 	}

@@ -92,6 +92,10 @@ func parseJob(t testing.TB, spec string) ci.Job {
 			j.Plan.RetryCodes = append(j.Plan.RetryCodes, n)
 		case "fast":
 			j.Plan.CancelOnFailure = true
+		case "int":
+			j.Plan.Interruptible = true
+		case "new":
+			j.Plan.OnNewCommit = ci.OnNewCommit(value)
 		case "needs":
 			j.Plan.DAG = true
 			for name := range strings.SplitSeq(value, ",") {
@@ -206,6 +210,8 @@ func (w *world) decide(step string) (ci.Changes, error) {
 		return RetryPipeline(w.s, retrier, w.now)
 	case "cancel":
 		return CancelPipeline(w.s, w.now)
+	case "supersede":
+		return Supersede(w.s, w.now)
 	}
 	id := w.job(name).ID
 	switch verb {

@@ -33,6 +33,9 @@ type NewPipeline struct {
 	Variables   []byte      // sealed document; nil: none
 	Upstream    *ci.Upstream
 	Idempotency *Idempotency
+
+	Supersedes bool            // pipelines for other commits of the branch are looked for
+	Older      []ci.PipelineID // these: CreatePipeline fills it in
 }
 
 // CreatePipeline writes a pipeline with its jobs in one transaction and returns
@@ -59,7 +62,8 @@ func (db *DB) CreatePipeline(ctx context.Context, n *NewPipeline) (ci.Pipeline, 
 		return ci.Pipeline{}, db.worded(words, err)
 	}
 	db.specs.add(n.Specs)
-	return c.pipeline, nil
+	n.Older, err = pipelineIDs(c.older)
+	return c.pipeline, wrap(words, err)
 }
 
 // ReserveIID takes the next iid of a project for a pipeline that needs to know it
@@ -82,6 +86,7 @@ type creation struct {
 	pipeline ci.Pipeline // with its times as stored; the ids are filled in
 	stages   string
 	specOf   []int // for each job, the place of its specification
+	older    *string
 }
 
 func prepareCreate(n *NewPipeline) (*creation, error) {

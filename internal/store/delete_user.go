@@ -77,7 +77,7 @@ func (db *DB) forgetUser(ctx context.Context, id ci.UserID, find, forget string)
 func (v *View) UnfinishedOf(ctx context.Context, id ci.UserID) ([]ci.PipelineID, error) {
 	return list(ctx, v, "unfinished pipelines of a user", scanInto[ci.PipelineID], `
 		select id from pipelines
-		where status in ('created', 'pending', 'running', 'scheduled', 'manual', 'canceling') and user_id = $1 order by id`, id)
+		where `+activePipelines+` and user_id = $1 order by id`, id)
 }
 
 // SoleOwned lists the groups of which an account is the only owner, by id. Owners of

@@ -117,7 +117,7 @@ func (v *View) HasWarnings(ctx context.Context, ids []ci.PipelineID) (map[ci.Pip
 }
 
 // activePipelines is the condition of the index pipelines_active, word for word.
-const activePipelines = `status in ('created', 'pending', 'running', 'scheduled', 'manual', 'canceling')`
+const activePipelines = `status in ('created', 'waiting_for_resource', 'pending', 'running', 'scheduled', 'manual', 'canceling')`
 
 // ActivePipelines lists the pipelines that have not ended, oldest first.
 func (v *View) ActivePipelines(ctx context.Context) ([]ci.PipelineID, error) {

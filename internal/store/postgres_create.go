@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,8 @@ const createTime = 30 * time.Second
 // createPlain is for requests without an idempotency key, createKeyed for those
 // with one: it takes the row of the project first, so that a key is never written
 // for a project that is gone.
+//
+// What a new commit may make redundant is looked for in the same statement.
 var (
 	createPlain = strings.NewReplacer("{counted}", `counted as (
 		update project_iids set last_iid = last_iid + 1 where project_id = $1 returning last_iid, nextval('pipelines_id_seq') as id
@@ -52,6 +55,17 @@ var (
 	), counted as (
 		update project_iids set last_iid = last_iid + 1 from claim where project_id = $1 returning last_iid, claim.pipeline_id as id
 	)`).Replace(createPipeline)
+
+	// andLook gives the same with what olderPipelines gives.
+	andLook = func() map[string]string {
+		look := strings.NewReplacer("null::text", olderPipelines("$1::bigint", "$3::text", "$5::text",
+			fmt.Sprintf("$16::bigint - %d", redundantFor.Microseconds())))
+		queries := map[string]string{}
+		for _, query := range []string{createPlain, createKeyed, createReserved, createKeyedReserved} {
+			queries[query] = look.Replace(query)
+		}
+		return queries
+	}()
 )
 
 const createPipeline = `
@@ -82,7 +96,7 @@ const createPipeline = `
 				queue, timeout, queued_at, finished_at, scheduled_at, failure_reason, place)
 		order by u.place
 	)
-	select id, iid from pipeline`
+	select id, iid, null::text from pipeline`
 
 // addSpecs adds specifications that are not there yet. It is a transaction before
 // the pipeline's own, so that groups of different processes never wait for each
@@ -120,6 +134,9 @@ func newPostgresCreation(c *creation) *postgresCreation {
 	if c.Pipeline.IID != 0 {
 		w.query = map[string]string{createPlain: createReserved, createKeyed: createKeyedReserved}[w.query]
 		w.args = append(w.args, c.Pipeline.IID)
+	}
+	if c.Supersedes {
+		w.query = andLook[w.query]
 	}
 	return w
 }
@@ -235,7 +252,7 @@ func (p *postgresWrites) send(group []*entry[*postgresCreation]) error {
 	defer conn.Close()
 	batch := &pgx.Batch{}
 	for _, e := range group {
-		e.value.pipeline.ID, e.value.pipeline.IID = 0, 0
+		e.value.pipeline.ID, e.value.pipeline.IID, e.value.older = 0, 0, nil
 		batch.Queue(e.value.query, e.value.args...)
 		if p.hook != nil {
 			p.hook(e.value.query)
@@ -244,7 +261,7 @@ func (p *postgresWrites) send(group []*entry[*postgresCreation]) error {
 	return conn.Raw(func(driver any) error {
 		results := driver.(*stdlib.Conn).Conn().SendBatch(ctx, batch)
 		for _, e := range group {
-			err := results.QueryRow().Scan(&e.value.pipeline.ID, &e.value.pipeline.IID)
+			err := results.QueryRow().Scan(&e.value.pipeline.ID, &e.value.pipeline.IID, &e.value.older)
 			if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 				return outcome(errors.Join(err, results.Close()))
 			}

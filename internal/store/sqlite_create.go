@@ -79,15 +79,10 @@ func (c *sqliteCreation) run(tx *Tx) error {
 	p := &c.pipeline
 	// Not an upsert: the row goes with the project, so that no pipeline is made in
 	// a project that was just deleted.
-	query, counted := `update project_iids set last_iid = last_iid + 1 where project_id = $1 returning last_iid`, &p.IID
-	if c.Pipeline.IID != 0 { // reserved
-		query, counted = `select last_iid from project_iids where project_id = $1`, new(int64)
-	}
-	err := tx.Row([]any{counted}, query, p.ProjectID)
-	if err != nil {
+	if err := c.count(tx); err != nil {
 		return notFound(err)
 	}
-	err = tx.Row([]any{&p.ID}, `
+	err := tx.Row([]any{&p.ID}, `
 		insert into pipelines (iid, uid, project_id, ref, tag, sha, before_sha, source, status, protected,
 			user_id, trigger_id, name, yaml_errors, failure_reason, stages,
 			created_at, updated_at, started_at, finished_at, duration, version)
@@ -103,6 +98,28 @@ func (c *sqliteCreation) run(tx *Tx) error {
 		return err
 	}
 	return c.insertRest(tx)
+}
+
+// The statements that count gives in one with what olderPipelines gives.
+var (
+	countAndLook = `
+		update project_iids set last_iid = last_iid + 1 where project_id = $1
+		returning last_iid, ` + olderPipelines("$1", "$2", "$3", "$4")
+	onlyLook = `select last_iid, ` + olderPipelines("$1", "$2", "$3", "$4") + ` from project_iids where project_id = $1`
+)
+
+// count takes the next iid of the project, unless one was reserved, and looks for
+// older pipelines on the way.
+func (c *sqliteCreation) count(tx *Tx) error {
+	p := &c.pipeline
+	query, look, counted := `update project_iids set last_iid = last_iid + 1 where project_id = $1 returning last_iid`, countAndLook, &p.IID
+	if c.Pipeline.IID != 0 { // reserved
+		query, look, counted = `select last_iid from project_iids where project_id = $1`, onlyLook, new(int64)
+	}
+	if !c.Supersedes {
+		return tx.Row([]any{counted}, query, p.ProjectID)
+	}
+	return tx.Row([]any{counted, &c.older}, look, p.ProjectID, p.Ref, p.SHA, micros(p.CreatedAt.Add(-redundantFor)))
 }
 
 func (c *sqliteCreation) insertJobs(tx *Tx) error {

@@ -25,6 +25,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"reserved iids", testReservedIID},
 		{"idempotency", testIdempotency},
 		{"specifications", testSpecs},
+		{"redundant pipelines", testRedundant},
 		{"apply", testApply},
 		{"apply moved", testApplyMoved},
 		{"pipeline lists", testPipelineLists},

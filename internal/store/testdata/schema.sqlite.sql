@@ -152,8 +152,11 @@ CREATE TABLE pipelines (
 	version        bigint not null default 0,
 	unique (project_id, iid)
 );
-CREATE INDEX pipelines_active on pipelines (id) where status in ('created', 'pending', 'running', 'scheduled', 'manual', 'canceling');
+CREATE INDEX pipelines_active on pipelines (id)
+	where status in ('created', 'waiting_for_resource', 'pending', 'running', 'scheduled', 'manual', 'canceling');
 CREATE INDEX pipelines_project on pipelines (project_id, id);
+CREATE INDEX pipelines_redundant on pipelines (project_id, ref, sha)
+	where status in ('created', 'waiting_for_resource', 'pending', 'running', 'scheduled');
 CREATE INDEX pipelines_ref on pipelines (project_id, ref, id);
 CREATE INDEX pipelines_trigger on pipelines (trigger_id, id) where trigger_id <> 0;
 CREATE TABLE project_iids (
