@@ -56,7 +56,7 @@ func TestLintWithServer(t *testing.T) {
 		{"project explained", with, []string{shares, "--explain"}, 0, "more: out, since no rule of 1 matches\n"},
 		{"component", with, []string{component, "--ref", "main"}, 0, "test: scan-all (on_success)\n"},
 		{"component alone", nil, []string{component}, 1, "(components are on a server: name that with --url)\n"},
-		{"exists", with, []string{exists, "--explain"}, 0, "(templates/scan.yml matches)\n"},
+		{"exists", with, []string{exists, "--explain"}, 0, "        templates/scan.yml matches\n"},
 		{"no ref", with, []string{missing}, 1, "Project `" + project.Path + "` reference `nope` does not exist!\n"},
 		{"nobody", []string{"LANYARD_URL=" + server.URL}, []string{shares}, 1, "Project `" + project.Path + "` not found or access denied!"},
 		{"wrong url", nil, []string{shares, "--url", "nonsense"}, 2, ""},
