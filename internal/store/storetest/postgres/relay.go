@@ -121,6 +121,9 @@ func (r *Relay) add(l *link) bool {
 	return true
 }
 
+// Lose ends all connections at once. New ones can be made.
+func (r *Relay) Lose() { r.lose(nil) }
+
 // lose ends all connections, but for the server's side of one.
 func (r *Relay) lose(but *link) {
 	r.mu.Lock()
