@@ -44,6 +44,7 @@
 //	runner finish success|failed [REASON]
 //	runner variable KEY WANT  what the job gets to see
 //	zip FILE FOLDER           pack a folder of the script
+//	gzip FILE FROM…           pack files of the script as a runner packs reports
 //	git ARG…                  git, with nobody's configuration
 //
 // Each script runs in three topologies: on SQLite, on PostgreSQL, and against two

@@ -3,7 +3,9 @@ package script
 import (
 	"archive/zip"
 	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -40,7 +42,7 @@ func commands() map[string]command {
 		"trigger-token": (*session).triggerToken,
 		"curl":          (*session).curl, "status": (*session).checkStatus, "json": (*session).checkJSON,
 		"keys": (*session).checkKeys, "header": (*session).checkHeader, "until": (*session).until,
-		"runner": (*session).runnerVerb, "zip": (*session).zip,
+		"runner": (*session).runnerVerb, "zip": (*session).zip, "gzip": (*session).gzip,
 	}
 	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
 		verbs[method] = func(s *session, ts *testscript.TestScript, args []string) { s.request(ts, method, args) }
@@ -160,6 +162,22 @@ func (s *session) zip(ts *testscript.TestScript, args []string) {
 	w := zip.NewWriter(&buf)
 	ts.Check(w.AddFS(os.DirFS(ts.MkAbs(args[1]))))
 	ts.Check(w.Close())
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), buf.Bytes(), 0o600))
+}
+
+// gzip packs files of the script, one member for each, as runners pack reports.
+func (s *session) gzip(ts *testscript.TestScript, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: gzip FILE FROM…")
+	}
+	var buf bytes.Buffer
+	for _, name := range args[1:] {
+		w := gzip.NewWriter(&buf)
+		w.Name = name
+		_, err := io.WriteString(w, ts.ReadFile(name))
+		ts.Check(err)
+		ts.Check(w.Close())
+	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), buf.Bytes(), 0o600))
 }
 

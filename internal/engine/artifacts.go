@@ -65,18 +65,23 @@ func (e *Engine) SaveArtifact(ctx context.Context, id ci.JobID, token string, u 
 			return job.Status, err
 		}
 	}
-	return job.Status, e.storeArtifact(ctx, artifact, u.Body, expires)
+	return job.Status, e.storeArtifact(ctx, &job, artifact, u.Body, expires)
 }
 
-// storeArtifact writes the bytes of an artifact and then its row. Whatever happens,
-// the bytes stay no longer than there is a use for them.
-func (e *Engine) storeArtifact(ctx context.Context, artifact ci.Artifact, body io.Reader, expires time.Time) error {
+// storeArtifact writes the bytes of an artifact and then its row, with what a test
+// report comes to. Whatever happens, the bytes stay no longer than there is a use
+// for them.
+func (e *Engine) storeArtifact(ctx context.Context, job *ci.Job, artifact ci.Artifact, body io.Reader, expires time.Time) error {
 	artifact.BlobKey = blob.NewKey(e.rand)
 	announced, err := e.store.AnnounceBlob(ctx, artifact.BlobKey, e.now().Add(uploadLife))
 	if err != nil {
 		return err
 	}
-	if err = e.putArtifact(ctx, &artifact, body); err == nil {
+	err = e.putArtifact(ctx, &artifact, body)
+	if err == nil && artifact.Type == junitReport {
+		artifact.Tests, err = e.summarize(ctx, job, artifact)
+	}
+	if err == nil {
 		err = e.recordArtifact(ctx, artifact, expires, announced)
 	}
 	if err == nil || errors.Is(err, store.ErrUnknown) { // unknown: the row may be there

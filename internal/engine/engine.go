@@ -136,7 +136,8 @@ type Engine struct {
 	asked    *recent[ci.JobID, bool]      // jobs whose log was to be sent again
 	loading  singleflight.Group           // one load of a configuration at a time
 	claims   claims
-	runners  sync.Mutex // held while a runner is read, changed and written
+	reports  chan struct{} // has an element for each test report that is being read
+	runners  sync.Mutex    // held while a runner is read, changed and written
 
 	pipelines keyLocks[ci.PipelineID]
 	projects  keyLocks[ci.ProjectID]
@@ -172,6 +173,7 @@ func New(c Config) (*Engine, error) {
 		contacts: newRecent[ci.JobID, time.Time](manyRunners, nil),
 		heard:    newRecent[int64, time.Time](manyRunners, nil),
 		asked:    newRecent[ci.JobID, bool](manyRunners, nil),
+		reports:  make(chan struct{}, reportsAtOnce),
 	}, nil
 }
 

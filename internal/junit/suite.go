@@ -77,6 +77,9 @@ func (s *Suite) Add(c Case) {
 	s.cases = append(s.cases, c)
 }
 
+// Len is the number of cases that the suite keeps, broken or not.
+func (s *Suite) Len() int { return len(s.cases) }
+
 // Count is the number of cases of a status; none of a broken suite.
 func (s *Suite) Count(status Status) int {
 	if s.Error != "" {
