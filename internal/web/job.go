@@ -34,6 +34,7 @@ type jobPage struct {
 	Retry      string
 	Cancel     string
 	Erase      string
+	Tests      testsView
 	Artifacts  []artifactRow
 	Expire     timeView // when the artifacts go
 	Erased     timeView
@@ -146,6 +147,9 @@ func (v *visit) jobPage() (jobPage, *jobState, error) {
 	page.Needs = strings.Join(needs, ", ")
 	v.fillJobActions(&page, s, url)
 	if err := v.fillJobFacts(&page, s); err != nil {
+		return jobPage{}, nil, err
+	}
+	if page.Tests, err = v.jobTests(job.ID); err != nil {
 		return jobPage{}, nil, err
 	}
 	return page, s, v.fillArtifacts(&page, s, url)

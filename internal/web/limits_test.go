@@ -56,7 +56,7 @@ func TestNothingBreaksOut(t *testing.T) {
 // TestStatements holds that no page asks the database more when there is more to
 // show.
 func TestStatements(t *testing.T) {
-	const most = 12
+	const most = 13
 	s := newScene(t, sceneConfig)
 	a := s.runner.Take()
 	s.downstream(a, ci.Internal)

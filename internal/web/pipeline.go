@@ -33,6 +33,7 @@ type pipelinePage struct {
 	Cancel     string
 	YAMLErrors string
 	Graph      graph
+	Tests      testsView
 	Failed     []jobLine
 	Manual     []jobLine
 	Retried    []jobLine
@@ -149,6 +150,9 @@ func (v *visit) pipelinePage() (pipelinePage, *pipelineState, error) {
 	v.fillJobs(&page, s, path)
 	page.Upstream, page.Downstream = v.web.tieRows(s)
 	page.Graph = v.web.pipelineGraph(v.project, s)
+	if page.Tests, err = v.pipelineTests(p.ID); err != nil {
+		return pipelinePage{}, nil, err
+	}
 	return page, s, v.fillPeople(&page, s)
 }
 
