@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -42,7 +44,7 @@ func (s *Server) checkAtEnd() {
 				s.t.Errorf("start after a crash and stop: %v\n%s", err, again.Log())
 			}
 		}
-		check(s.t, s.Data, s.database)
+		check(s.t, s.Data, s.database, last.args...)
 	})
 }
 
@@ -52,10 +54,12 @@ func CheckAtEnd(t testing.TB, data string) {
 	t.Cleanup(func() { check(t, data, "") })
 }
 
-// check holds that `lanyard check` finds nothing.
-func check(t testing.TB, data, database string) {
+// check holds that `lanyard check` finds nothing. Of the arguments of the server, it
+// takes those that say where artifacts and logs are.
+func check(t testing.TB, data, database string, args ...string) {
 	t.Helper()
-	cmd := exec.Command(Binary(t), "check", "--deep", "--data", data)
+	args = slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return !strings.HasPrefix(arg, "--blob-") })
+	cmd := exec.Command(Binary(t), append([]string{"check", "--deep", "--data", data}, args...)...)
 	cmd.Env = append(os.Environ(), "LANYARD_DATABASE_URL="+database)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

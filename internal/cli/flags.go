@@ -22,6 +22,37 @@ type databaseFlags struct {
 	DatabaseURL     string `help:"PostgreSQL in place of SQLite in the data directory: postgres://USER:PASSWORD@HOST/DATABASE." env:"LANYARD_DATABASE_URL" placeholder:"URL"`
 	DatabaseURLFile string `hidden:"" env:"LANYARD_DATABASE_URL_FILE"`
 	KeyFile         string `help:"File with the keys. Default: keys.yml in the data directory." env:"LANYARD_KEY_FILE" placeholder:"FILE"`
+	blobFlags       `embed:""`
+}
+
+// blobFlags say where artifacts and logs are, and with which credentials.
+type blobFlags struct {
+	BlobURL           string `help:"Object store for artifacts and logs in place of the data directory: s3://BUCKET/PREFIX?endpoint=URL&region=NAME." env:"LANYARD_BLOB_URL" placeholder:"URL"`
+	BlobAccessKey     string `hidden:"" env:"LANYARD_BLOB_ACCESS_KEY"`
+	BlobSecretKey     string `hidden:"" env:"LANYARD_BLOB_SECRET_KEY"`
+	BlobAccessKeyFile string `hidden:"" env:"LANYARD_BLOB_ACCESS_KEY_FILE"`
+	BlobSecretKeyFile string `hidden:"" env:"LANYARD_BLOB_SECRET_KEY_FILE"`
+}
+
+// blobConfig adds them to what the daemon needs. What other programs take their
+// credentials from is looked at last.
+func (f *blobFlags) blobConfig(c *daemon.Config) error {
+	if c.BlobURL = f.BlobURL; f.BlobURL == "" {
+		return nil
+	}
+	access, err := orFile(f.BlobAccessKey, f.BlobAccessKeyFile)
+	if err != nil {
+		return err
+	}
+	secret, err := orFile(f.BlobSecretKey, f.BlobSecretKeyFile)
+	if err != nil {
+		return err
+	}
+	if access == "" && secret == "" {
+		access, secret = os.Getenv(awsAccessKey), os.Getenv(awsSecretKey)
+	}
+	c.BlobAccessKey, c.BlobSecretKey = access, secret
+	return nil
 }
 
 // config gives what the daemon needs to open the data.
@@ -34,7 +65,8 @@ func (f *databaseFlags) config() (daemon.Config, error) {
 	if err != nil {
 		return daemon.Config{}, err
 	}
-	return daemon.Config{Data: data, DatabaseURL: url, KeyFile: f.KeyFile, Path: os.Getenv("PATH"), Version: version()}, nil
+	c := daemon.Config{Data: data, DatabaseURL: url, KeyFile: f.KeyFile, Path: os.Getenv("PATH"), Version: version()}
+	return c, f.blobConfig(&c)
 }
 
 // serverFlags are the flags of serve and up (design/interface.md). Each is also
@@ -45,7 +77,6 @@ type serverFlags struct {
 	Listen           string          `help:"Address to listen on; port 0 picks a free one." default:"${listen}" env:"LANYARD_LISTEN" placeholder:"ADDR"`
 	ExternalURL      string          `help:"What links start with. Default: from --listen." env:"LANYARD_EXTERNAL_URL" placeholder:"URL"`
 	databaseFlags    `embed:""`
-	BlobURL          string         `help:"Reserved for object stores; not supported yet." env:"LANYARD_BLOB_URL" placeholder:"URL"`
 	TLSCert          string         `name:"tls-cert" help:"Serve https with this certificate and its chain (PEM); read again when it changes." env:"LANYARD_TLS_CERT" placeholder:"FILE"`
 	TLSKey           string         `name:"tls-key" help:"Private key of --tls-cert (PEM)." env:"LANYARD_TLS_KEY" placeholder:"FILE"`
 	TrustedProxies   []netip.Prefix `help:"Networks whose X-Forwarded-For is believed." default:"127.0.0.0/8,::1/128" env:"LANYARD_TRUSTED_PROXIES" placeholder:"CIDR"`
@@ -64,9 +95,6 @@ type serverFlags struct {
 // config turns flags into what the daemon takes. It reads the last of the
 // environment: PATH, LANG, TERM and the home directory.
 func (f *serverFlags) config(term *terminal, level slog.Level) (daemon.Config, error) {
-	if f.BlobURL != "" {
-		return daemon.Config{}, exitWith(exitUsage, "--blob-url is not supported yet: logs and artifacts are kept in the data directory")
-	}
 	c, err := f.databaseFlags.config()
 	if err != nil {
 		return daemon.Config{}, err

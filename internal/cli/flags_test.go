@@ -126,7 +126,7 @@ func TestConfigFileRefuses(t *testing.T) {
 		{"listn: x\n", `unknown key "listn": did you mean "listen"?`},
 		{"external-url: x\n", `unknown key "external-url": did you mean "external_url"?`},
 		{"runnertrusted: true\n", `did you mean "runner_trusted"?`},
-		{"colour: red\n", `unknown key "colour", expected one of blob_url, data, `},
+		{"colour: red\n", `unknown key "colour", expected one of blob_access_key, `},
 		{"config: other.yml\n", `unknown key "config"`},
 		{"- listen\n", "configuration file: "},
 		{"listen: [\n", "configuration file: "},
@@ -244,7 +244,7 @@ func TestServerConfigRefuses(t *testing.T) {
 		want string
 	}{
 		{map[string]string{"LANYARD_DATABASE_URL_FILE": file(t, "\n")}, "is empty"},
-		{map[string]string{"LANYARD_BLOB_URL": "s3://bucket"}, "--blob-url is not supported yet"},
+		{map[string]string{"LANYARD_BLOB_URL": "s3://bucket", "LANYARD_BLOB_SECRET_KEY_FILE": file(t, "\n")}, "is empty"},
 		{map[string]string{"LANYARD_ROOT_TOKEN_FILE": filepath.Join(t.TempDir(), "none")}, "read secret: open "},
 		{map[string]string{"LANYARD_ROOT_PASSWORD_FILE": file(t, "\n")}, "is empty"},
 	} {
@@ -261,6 +261,51 @@ func TestServerConfigRefuses(t *testing.T) {
 		}
 		for name := range test.env {
 			os.Unsetenv(name)
+		}
+	}
+}
+
+// Credentials of the object store: this program's own variables, then its files, then
+// those of other programs.
+func TestBlobCredentials(t *testing.T) {
+	t.Setenv("LANYARD_BLOB_URL", "s3://bucket?region=x")
+	for _, name := range []string{"LANYARD_BLOB_ACCESS_KEY", "LANYARD_BLOB_SECRET_KEY", "LANYARD_BLOB_ACCESS_KEY_FILE", "LANYARD_BLOB_SECRET_KEY_FILE", awsAccessKey, awsSecretKey} {
+		t.Setenv(name, "") // so that it is put back
+		os.Unsetenv(name)
+	}
+	for _, step := range []struct {
+		env                    map[string]string
+		wantAccess, wantSecret string
+	}{
+		{nil, "", ""},
+		{map[string]string{awsAccessKey: "aws", awsSecretKey: "aws-secret"}, "aws", "aws-secret"},
+		{map[string]string{"LANYARD_BLOB_ACCESS_KEY_FILE": file(t, "f\n"), "LANYARD_BLOB_SECRET_KEY_FILE": file(t, "f-secret\n")}, "f", "f-secret"},
+		{map[string]string{"LANYARD_BLOB_ACCESS_KEY": "own", "LANYARD_BLOB_SECRET_KEY": "own-secret"}, "own", "own-secret"},
+	} {
+		for name, value := range step.env {
+			t.Setenv(name, value)
+		}
+		for _, command := range []string{"serve", "check"} {
+			cmds, err := parsed(t, command)
+			if err != nil {
+				t.Fatal(err)
+			}
+			flags := cmds.Serve.databaseFlags
+			if command == "check" {
+				flags = cmds.Check.databaseFlags
+			}
+			c, err := flags.config()
+			if err != nil || c.BlobURL != "s3://bucket?region=x" || c.BlobAccessKey != step.wantAccess || c.BlobSecretKey != step.wantSecret {
+				t.Errorf("%s: got %q, %q, %q, %v, want %q, %q", command, c.BlobURL, c.BlobAccessKey, c.BlobSecretKey, err, step.wantAccess, step.wantSecret)
+			}
+		}
+	}
+	if err := forgetSecrets(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"LANYARD_BLOB_ACCESS_KEY", "LANYARD_BLOB_SECRET_KEY", awsAccessKey, awsSecretKey} {
+		if _, there := os.LookupEnv(name); there {
+			t.Errorf("%s is still in the environment", name)
 		}
 	}
 }

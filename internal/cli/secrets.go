@@ -13,8 +13,17 @@ const runnerToken = "LANYARD_RUNNER_TOKEN"
 // databaseURL is the variable of --database-url.
 const databaseURL = "LANYARD_DATABASE_URL"
 
+// The variables that programs of others take the credentials of an object store from.
+const (
+	awsAccessKey = "AWS_ACCESS_KEY_ID"
+	awsSecretKey = "AWS_SECRET_ACCESS_KEY"
+)
+
 // secretVariables hold secrets that no job may find.
-var secretVariables = []string{"LANYARD_ROOT_PASSWORD", "LANYARD_ROOT_TOKEN", databaseURL, runnerToken}
+var secretVariables = []string{
+	"LANYARD_ROOT_PASSWORD", "LANYARD_ROOT_TOKEN", databaseURL, runnerToken,
+	"LANYARD_BLOB_ACCESS_KEY", "LANYARD_BLOB_SECRET_KEY", awsAccessKey, awsSecretKey,
+}
 
 // A secretFlag is one whose value is a secret, and the variable that can take its
 // place.

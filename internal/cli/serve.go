@@ -54,9 +54,10 @@ func wordStart(config daemon.Config, err error) error {
 	if usage, ok := errors.AsType[*daemon.UsageError](err); ok {
 		return exitWith(exitUsage, "%v", usage)
 	}
-	if err != nil && config.DatabaseURL != "" {
+	unreachable := ci.KindOf(err) == ci.KindUnavailable
+	if unreachable || err != nil && config.DatabaseURL != "" {
 		code := exitFailed
-		if ci.KindOf(err) == ci.KindUnavailable {
+		if unreachable {
 			code = exitUnreachable
 		}
 		return exitWith(code, "%s", strings.Join(strings.Fields(err.Error()), " ")) // the driver's have several lines

@@ -3,12 +3,10 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
-	"github.com/lanyard-ci/lanyard/internal/blob/disk"
 	"github.com/lanyard-ci/lanyard/internal/engine"
 	"github.com/lanyard-ci/lanyard/internal/git"
 	"github.com/lanyard-ci/lanyard/internal/store"
@@ -24,7 +22,8 @@ const (
 )
 
 // Check lists in words what does not hold in a data directory. It changes nothing
-// there, and a server may be running on it. Of c it uses Data, KeyFile and Path;
+// there, and a server may be running on it. Of c it uses Data, where the database and blobs
+// are, KeyFile and Path;
 // deep also reads every artifact and log. Errors: *UsageError for a directory that
 // holds no database, another version's, or one that was made with other keys,
 // *store.NewerError.
@@ -125,9 +124,9 @@ func openCheck(ctx context.Context, c Config) (o *openedCheck, err error) {
 		return o, usage("%v", err)
 	}
 	o.closers = append(o.closers, repositories.Close)
-	blobs, err := disk.Open(c.blobs())
+	blobs, err := findBlobs(c)
 	if err != nil {
-		return o, fmt.Errorf("open blobs: %w", err)
+		return o, err
 	}
 	o.check = engine.Check{View: view, Git: repositories, Blobs: blobs, Logs: logs}
 	return o, nil

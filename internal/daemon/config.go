@@ -23,6 +23,9 @@ type Config struct {
 	ExternalURL    string // empty: from Listen
 	Data           string // data directory, made 0700 when missing
 	DatabaseURL    string // PostgreSQL, a secret; empty: SQLite in Data. Servers with the same one work as one and share Data
+	BlobURL        string // object store, see s3.ParsePlace; empty: in Data
+	BlobAccessKey  string // the credentials for it
+	BlobSecretKey  string
 	KeyFile        string // empty: keys.yml in Data
 	TLSCert        string // file with the certificate and its chain, PEM; with TLSKey: https instead of http
 	TLSKey         string // file with its private key, PEM
@@ -114,6 +117,7 @@ func (c Config) database() string     { return filepath.Join(c.Data, "lanyard.db
 func (c Config) logs() string         { return filepath.Join(c.Data, "logs.db") }
 func (c Config) repositories() string { return filepath.Join(c.Data, "repositories") }
 func (c Config) blobs() string        { return filepath.Join(c.Data, "blobs") }
+func (c Config) blobsIn() string      { return filepath.Join(c.Data, "blobs-in") }
 func (c Config) lock() string         { return filepath.Join(c.Data, "lock") }
 func (c Config) keyFile() string {
 	if c.KeyFile != "" {

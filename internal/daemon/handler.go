@@ -30,7 +30,7 @@ func (s *Server) handler() (http.Handler, error) {
 	}
 	rest.Routes(mux)
 	runners, err := runnerapi.New(runnerapi.Config{
-		Engine: s.engine, Blobs: s.state.blobs, Traces: s.state.logs, Hub: s.hub, URLs: s.urls,
+		Engine: s.engine, Blobs: s.state.blobs, Direct: directDownloads(s.state.blobs), Traces: s.state.logs, Hub: s.hub, URLs: s.urls,
 		Limiter: limiter, Now: c.Now, Logger: c.Logger,
 	})
 	if err != nil {

@@ -36,7 +36,7 @@ func (s *Server) parts() []part {
 			return err
 		}},
 		{"repositories", "cannot be read", func(context.Context) error { return readable(c.repositories()) }},
-		{"blobs", "cannot be read", func(context.Context) error { return readable(c.blobs()) }},
+		{"blobs", "cannot be read", state.blobs.Ready},
 		{"server", "is shutting down", func(context.Context) error {
 			if s.draining.Load() {
 				return errStopping

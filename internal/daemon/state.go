@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
-	"github.com/lanyard-ci/lanyard/internal/blob/disk"
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/git"
 	"github.com/lanyard-ci/lanyard/internal/store"
@@ -25,7 +24,7 @@ type state struct {
 	place *os.File // lock of the built-in runner's place; nil without one
 	keys  *auth.Keys
 	store *store.DB
-	blobs *disk.Store
+	blobs blobs
 	git   *git.Server
 	logs  *trace.Traces
 }
@@ -61,8 +60,8 @@ func (s *state) open(ctx context.Context, c Config) (err error) {
 	if err := s.openKeys(ctx, c); err != nil {
 		return err
 	}
-	if s.blobs, err = disk.Open(c.blobs()); err != nil {
-		return fmt.Errorf("open blobs: %w", err)
+	if s.blobs, err = openBlobs(ctx, c); err != nil {
+		return err
 	}
 	if _, err := s.blobs.Sweep(ctx, halfWritten, c.Now()); err != nil {
 		return err

@@ -28,7 +28,8 @@ const (
 const maxBody = 64 << 20
 
 // client speaks the runner API. One call is one request: whether to try again is the caller's decision.
-// Tokens travel in bodies and headers, never in URLs, so no error of this type can show one.
+// Tokens travel in bodies and headers, and what a redirect added to a URL is left out, so no error of this type can show
+// a secret.
 type client struct {
 	base     string // "https://host/prefix/api/v4"
 	http     *http.Client
@@ -170,9 +171,19 @@ func (c *client) open(ctx context.Context, r request) (res *http.Response, done 
 	res, err = c.http.Do(req)
 	if err != nil {
 		cancel()
-		return nil, nil, &transportError{what: r.what, err: err}
+		return nil, nil, &transportError{what: r.what, err: withoutQuery(err)}
 	}
 	return res, func() { _ = res.Body.Close(); cancel() }, nil
+}
+
+// withoutQuery leaves the query out of the URL in an error: in one of an object store, it is as good as a token.
+func withoutQuery(err error) error {
+	failed, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return err
+	}
+	address, _, _ := strings.Cut(failed.URL, "?")
+	return &url.Error{Op: failed.Op, URL: address, Err: failed.Err}
 }
 
 // do sends a request and reads the whole answer.

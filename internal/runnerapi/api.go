@@ -18,6 +18,7 @@
 package runnerapi
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -31,11 +32,12 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/wire"
 )
 
-// Config is what the runner API works with. All fields but Logger and PollTime are
-// required.
+// Config is what the runner API works with. All fields but Direct, Logger and PollTime
+// are required.
 type Config struct {
 	Engine   *engine.Engine
 	Blobs    blob.Store
+	Direct   Direct // nil: artifacts come from here only
 	Traces   *trace.Traces
 	Hub      *hub.Hub
 	URLs     wire.URLs
@@ -45,6 +47,10 @@ type Config struct {
 	PollTime time.Duration // how long a poll is held while there is no job; 0: 50 s, GitLab's default
 }
 
+// Direct gives a URL from which anybody can download the blob of a zip archive, under
+// that name, without this server and for a short time.
+type Direct func(ctx context.Context, key, name string) (url string, err error)
+
 // defaultPollTime stays below the minute after which proxies give up on a request.
 const defaultPollTime = 50 * time.Second
 
@@ -52,6 +58,7 @@ const defaultPollTime = 50 * time.Second
 type API struct {
 	engine   *engine.Engine
 	blobs    blob.Store
+	direct   Direct
 	hub      *hub.Hub
 	urls     wire.URLs
 	limiter  *wire.Limiter
@@ -72,7 +79,7 @@ func New(c Config) (*API, error) {
 		c.PollTime = defaultPollTime
 	}
 	return &API{
-		engine: c.Engine, blobs: c.Blobs, hub: c.Hub, urls: c.URLs, limiter: c.Limiter, log: c.Logger,
+		engine: c.Engine, blobs: c.Blobs, direct: c.Direct, hub: c.Hub, urls: c.URLs, limiter: c.Limiter, log: c.Logger,
 		pollTime: c.PollTime,
 	}, nil
 }

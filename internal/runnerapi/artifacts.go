@@ -113,14 +113,15 @@ func unreadable(err error) error {
 	return &ci.Error{Kind: ci.KindBadParam, Message: "request body ended too early", Err: err}
 }
 
-// download gives a runner the archive of an earlier job. It always comes from
-// here, whatever direct_download says: there is no other place.
+// download gives a runner the archive of an earlier job. It comes from here, unless
+// the archive is in an object store and the runner says by direct_download that it can
+// be sent there (contract/runner-protocol.md 7).
 func (a *API) download(w http.ResponseWriter, r *http.Request) error {
 	p, err := wire.QueryParams(r, "id")
 	if err != nil {
 		return err
 	}
-	id, token := jobID(r, p), jobToken(r, p)
+	id, token, direct := jobID(r, p), jobToken(r, p), p.Bool("direct_download", false)
 	if err := p.Err(); err != nil {
 		return err
 	}
@@ -130,6 +131,9 @@ func (a *API) download(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil {
 		return err
+	}
+	if direct && a.direct != nil && r.Method == http.MethodGet { // what is signed is good for GET only
+		return a.redirect(w, r, artifact)
 	}
 	body, err := a.blobs.Get(r.Context(), artifact.BlobKey, 0, -1)
 	if err != nil {
@@ -144,5 +148,18 @@ func (a *API) download(w http.ResponseWriter, r *http.Request) error {
 	if _, err := io.Copy(w, body); err != nil {
 		return fmt.Errorf("send artifact of job %d: %w", id, err)
 	}
+	return nil
+}
+
+// redirect sends a runner to the object store. The URL is a secret while it lives, so
+// it is in this header and nowhere else.
+func (a *API) redirect(w http.ResponseWriter, r *http.Request, artifact ci.Artifact) error {
+	url, err := a.direct(r.Context(), artifact.BlobKey, artifact.Name)
+	if err != nil {
+		return fmt.Errorf("send away for artifact of job %d: %w", artifact.JobID, err)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Location", url)
+	w.WriteHeader(http.StatusFound)
 	return nil
 }

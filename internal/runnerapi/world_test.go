@@ -50,6 +50,7 @@ type options struct {
 	pollTime time.Duration // 0: 50 ms
 	limits   engine.Limits
 	logBytes int64 // of one log
+	direct   Direct
 }
 
 // newWorld makes a world with one project whose configuration is config; nothing
@@ -73,7 +74,7 @@ func newWorld(t testing.TB, config string, o options) *world {
 		o.pollTime = 50 * time.Millisecond
 	}
 	api, err := New(Config{
-		Engine: w.engine, Blobs: base.Blobs, Traces: w.traces, Hub: w.hub, URLs: base.URLs,
+		Engine: w.engine, Blobs: base.Blobs, Direct: o.direct, Traces: w.traces, Hub: w.hub, URLs: base.URLs,
 		Limiter: wire.NewLimiter(wire.LimiterConfig{}), Now: w.now, Logger: base.Logger, PollTime: o.pollTime,
 	})
 	check(err)

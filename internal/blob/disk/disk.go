@@ -214,6 +214,18 @@ func (s *Store) List(ctx context.Context, prefix string, f func(blob.Info) error
 	})
 }
 
+// Ready reports why the folder cannot be opened.
+func (s *Store) Ready(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	folder, err := os.Open(s.root)
+	if err != nil {
+		return fmt.Errorf("open blobs: %w", err)
+	}
+	return folder.Close()
+}
+
 // Sweep removes temporary files that were last written more than olderThan before now:
 // what a crash left of a Put. It returns how many. olderThan must be longer than the
 // slowest Put, since other processes may be writing.

@@ -57,6 +57,7 @@ func start(t testing.TB, run func(*httptest.Server)) *Server {
 		t.Fatal(err)
 	}
 	store := gofakes3.New(backend, gofakes3.WithoutVersioning()).Server()
+	firstUpload(t, store)
 	s := &Server{}
 	s.HTTP = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.meddled(w, r) {
@@ -73,6 +74,22 @@ func start(t testing.TB, run func(*httptest.Server)) *Server {
 	s.URL = s.HTTP.URL
 	t.Cleanup(s.HTTP.Close)
 	return s
+}
+
+// firstUpload begins an upload and aborts it: before that, the backend refuses to list
+// uploads, as no real store does.
+func firstUpload(t testing.TB, store http.Handler) {
+	t.Helper()
+	call := func(method, query string) string {
+		w := httptest.NewRecorder()
+		store.ServeHTTP(w, httptest.NewRequest(method, "/"+Bucket+"/first?"+query, nil))
+		return w.Body.String()
+	}
+	var begun struct{ UploadId string }
+	if err := xml.Unmarshal([]byte(call("POST", "uploads")), &begun); err != nil {
+		t.Fatal(err)
+	}
+	call("DELETE", "uploadId="+begun.UploadId)
 }
 
 // BlobURL is the --blob-url of a prefix in the bucket.
