@@ -88,6 +88,12 @@ func (a *API) table() []route {
 		{"POST /projects/{id}/jobs/{job_id}/erase", signedIn, api, a.eraseJob, 0},
 		{"POST /projects/{id}/jobs/{job_id}/play", signedIn, api, a.playJob, 0},
 
+		// Resource groups.
+		{"GET /projects/{id}/resource_groups", signedIn, api, a.listResourceGroups, 0},
+		{"GET /projects/{id}/resource_groups/{key}", signedIn, api, a.getResourceGroup, 0},
+		{"GET /projects/{id}/resource_groups/{key}/upcoming_jobs", signedIn, api, a.listUpcomingJobs, 0},
+		{"PUT /projects/{id}/resource_groups/{key}", signedIn, api, a.updateResourceGroup, 0},
+
 		// Job artifacts. The mux cannot tell a job's artifacts from those of a ref by
 		// itself: the handlers look at the last wildcard.
 		{"GET /projects/{id}/jobs/{job_id}/artifacts", anyone | jobs, api, a.getArtifacts, 0},

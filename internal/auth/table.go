@@ -44,6 +44,8 @@ const (
 	ReadPipelineSchedule   Action = "read_pipeline_schedule"
 	CreatePipelineSchedule Action = "create_pipeline_schedule"
 	AdminPipelineSchedule  Action = "admin_pipeline_schedule"
+	ReadResourceGroup      Action = "read_resource_group"
+	UpdateResourceGroup    Action = "update_resource_group"
 	ReadRunners            Action = "read_runners"
 	AdminRunners           Action = "admin_runners" // change, pause, remove
 	CreateRunner           Action = "create_runners"
@@ -140,6 +142,8 @@ var projectRules = map[Action]rule{
 	ReadPipelineSchedule:   {ci.Reporter, forJobs, builds, inArchive},
 	CreatePipelineSchedule: {ci.Developer, closed, builds, confirmed},
 	AdminPipelineSchedule:  {ci.Maintainer, closed, builds, 0},
+	ReadResourceGroup:      {ci.Developer, closed, builds, inArchive},
+	UpdateResourceGroup:    {ci.Developer, closed, builds, 0},
 	ReadRunners:            {ci.Maintainer, closed, always, inArchive},
 	AdminRunners:           {ci.Maintainer, closed, always, inArchive},
 	CreateRunner:           {ci.Maintainer, closed, always, inArchive},

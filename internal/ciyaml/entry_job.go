@@ -196,9 +196,7 @@ func (c *checker) processableItself(p *place, n *tree.Node) {
 		}
 	}
 	c.listOrText(p, given(n, "extends"), "extends")
-	if c.resourceGroup(p, given(n, "resource_group")) != "" {
-		c.notYet(keyPos(n, "resource_group"), "resource_group", noEffect)
-	}
+	c.resourceGroup(p, given(n, "resource_group"))
 }
 
 func (c *checker) jobStage(p *place, n *tree.Node, e *jobEntry) {

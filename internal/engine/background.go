@@ -70,6 +70,7 @@ func (b *background) round(ctx context.Context) {
 		return
 	}
 	e.report(ctx, "start due jobs", e.startDue(ctx))
+	e.report(ctx, "pass resource groups on", e.passWaitedFor(ctx))
 	if now := e.now(); now.Sub(b.swept) >= sweepEvery {
 		b.swept = now
 		b.sweep(ctx)

@@ -195,6 +195,9 @@ func (e *Engine) persist(ctx context.Context, d *pipelineDraft) (ci.Pipeline, er
 	if err := e.sealVariables(d, row); err != nil {
 		return ci.Pipeline{}, err
 	}
+	if err := e.addResourceGroups(ctx, d.Project.ID, row.Jobs); err != nil {
+		return ci.Pipeline{}, err
+	}
 	saved, err := e.store.CreatePipeline(ctx, row)
 	if errors.Is(err, store.ErrUnknown) {
 		saved, err = e.lookUpUnknown(d.pipeline.UID, err)
@@ -209,6 +212,7 @@ func (e *Engine) persist(ctx context.Context, d *pipelineDraft) (ci.Pipeline, er
 	e.countCreated(row)
 	e.wakeQueues(row.Jobs)
 	e.hub.WakePipeline(saved.ProjectID, saved.ID)
+	e.passResources(ctx, saved.ProjectID, row.Jobs)
 	if len(row.Older) > 0 {
 		e.report(ctx, "cancel redundant pipelines", e.cancelRedundant(context.WithoutCancel(ctx), saved, row.Older))
 	}

@@ -193,6 +193,15 @@ func (e *Engine) change(ctx context.Context, id ci.PipelineID, decide func(*ci.S
 func (e *Engine) changeLoaded(
 	ctx context.Context, id ci.PipelineID, load func() (*ci.Snapshot, error), decide func(*ci.Snapshot) (ci.Changes, error),
 ) (ci.Changes, error) {
+	changes, err := e.changeLocked(ctx, id, load, decide)
+	e.passResources(ctx, changes.Pipeline.ProjectID, changes.Jobs, changes.New) // which may move other pipelines
+	return changes, err
+}
+
+// changeLocked is changeLoaded without what follows for other pipelines.
+func (e *Engine) changeLocked(
+	ctx context.Context, id ci.PipelineID, load func() (*ci.Snapshot, error), decide func(*ci.Snapshot) (ci.Changes, error),
+) (ci.Changes, error) {
 	defer e.lock(id)() // in this process; other replicas meet in Apply
 	for range maxTries {
 		snapshot, err := load()

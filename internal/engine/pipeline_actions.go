@@ -108,6 +108,10 @@ func (e *Engine) DeletePipeline(ctx context.Context, c Caller, project ci.Projec
 		return fmt.Errorf("delete logs of pipeline %d: %w", id, err)
 	}
 	e.hub.WakePipeline(pipeline.ProjectID, id)
+	for i := range s.Jobs {
+		s.Jobs[i].Status = ci.Canceled // or as good as that, for those that wait for what it held
+	}
+	e.passResources(ctx, pipeline.ProjectID, s.Jobs)
 	return nil
 }
 

@@ -15,7 +15,7 @@ func Play(s *ci.Snapshot, job ci.JobID, user ci.UserID, sealed []byte, now time.
 		if !playable(b.jobs[i]) {
 			return ci.BadRequest("Unplayable Job")
 		}
-		if !b.move(i, enqueue) {
+		if !b.start(i) {
 			i = b.renew(i, user, true)
 		}
 		j := b.edit(i)

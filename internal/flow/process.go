@@ -99,7 +99,7 @@ func (p *pass) visit(i int) {
 	case j.Plan.When == ci.WhenDelayed && !j.Played:
 		p.move(i, schedule)
 	default:
-		p.move(i, enqueue)
+		p.start(i)
 	}
 }
 

@@ -175,7 +175,7 @@ func TestTables(t *testing.T) {
 		}
 	}
 	for _, s := range ci.Statuses {
-		unused := s == ci.WaitingForResource || s == ci.Preparing || s == ci.WaitingForCallback
+		unused := s == ci.Preparing || s == ci.WaitingForCallback
 		if reached[s] == unused {
 			t.Errorf("reached %s: %t", s, reached[s])
 		}

@@ -11,6 +11,8 @@ type event string
 
 const (
 	enqueue  event = "enqueue"
+	await    event = "await"
+	assign   event = "assign"
 	hold     event = "hold"
 	schedule event = "schedule"
 	skip     event = "skip"
@@ -33,13 +35,17 @@ type transition struct {
 
 // transitions is everything that a job can go through (contract/ci-yaml.md 8.1).
 // A job that is retried does not move: a new row takes its place. GitLab's
-// waiting_for_resource, waiting_for_callback and preparing are not entered here,
-// since this server has neither resource groups nor prerequisites.
+// waiting_for_callback and preparing are not entered here, since this server has no
+// prerequisites.
 var transitions = []transition{
 	{enqueue, []ci.Status{ci.Created}, ci.Pending,
 		"what it waits for is done, and its `when` agrees"},
 	{enqueue, []ci.Status{ci.Manual, ci.Scheduled}, ci.Pending,
 		"it was played, or its time has come"},
+	{await, []ci.Status{ci.Created, ci.Manual, ci.Scheduled}, ci.WaitingForResource,
+		"as enqueue, but only one job of its resource group may be on its way"},
+	{assign, []ci.Status{ci.WaitingForResource}, ci.Pending,
+		"the resource group is free, and it is the job's turn"},
 	{hold, []ci.Status{ci.Created}, ci.Manual,
 		"as enqueue, but somebody must play it"},
 	{schedule, []ci.Status{ci.Created}, ci.Scheduled,
@@ -58,13 +64,13 @@ var transitions = []transition{
 		"the runner reports success"},
 	{succeed, []ci.Status{ci.Canceling}, ci.Canceled,
 		"a canceled job stays canceled, whatever the runner reports"},
-	{drop, []ci.Status{ci.Created, ci.Pending, ci.Running, ci.Manual, ci.Scheduled}, ci.Failed,
+	{drop, []ci.Status{ci.Created, ci.WaitingForResource, ci.Pending, ci.Running, ci.Manual, ci.Scheduled}, ci.Failed,
 		"the runner reports a failure, or the server gives the job up"},
 	{drop, []ci.Status{ci.Canceling}, ci.Canceled,
 		"a canceled job stays canceled, whatever the runner reports"},
 	{windDown, []ci.Status{ci.Running}, ci.Canceling,
 		"canceled; its runner can stop it gently and run `after_script`"},
-	{cancel, []ci.Status{ci.Created, ci.Pending, ci.Running, ci.Manual, ci.Scheduled}, ci.Canceled,
+	{cancel, []ci.Status{ci.Created, ci.WaitingForResource, ci.Pending, ci.Running, ci.Manual, ci.Scheduled}, ci.Canceled,
 		"canceled; its runner, if any, cannot stop it gently or need not"},
 	{cancel, []ci.Status{ci.Canceling}, ci.Canceled,
 		"forced: its runner is not waited for"},

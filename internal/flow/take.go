@@ -16,6 +16,28 @@ type Claim struct {
 	TokenDigest []byte
 }
 
+// start offers row i to runners. A job with a resource group waits for that first:
+// Assign offers it.
+func (b *board) start(i int) bool {
+	if b.jobs[i].Plan.ResourceGroup != "" {
+		return b.move(i, await)
+	}
+	return b.move(i, enqueue)
+}
+
+// Assign gives a job the resource group that it waits for, which the job then holds
+// until it has ended. A job that does not wait any more answers a conflict. Whether
+// the group is free, and whose turn it is, is the caller's to know: it is a matter of
+// several pipelines.
+func Assign(s *ci.Snapshot, job ci.JobID, now time.Time) (ci.Changes, error) {
+	return decide(s, job, now, func(b *board, i int) error {
+		if !b.move(i, assign) {
+			return ci.Conflict("409 Conflict")
+		}
+		return nil
+	})
+}
+
 // Take gives a pending job to a runner. Its timeout becomes the smaller of its own
 // and the runner's. A job that is not pending any more answers
 // a conflict: somebody else was faster.

@@ -33,7 +33,7 @@ func (b *board) tick(i int) {
 	case j.Status == ci.Scheduled && b.past(j.ScheduledAt, StaleAfter):
 		b.fail(i, ci.StaleSchedule, 0)
 	case j.Status == ci.Scheduled && !j.ScheduledAt.After(b.now):
-		b.move(i, enqueue)
+		b.start(i)
 	case j.Status == ci.Pending && b.past(j.QueuedAt, StuckAfter):
 		b.fail(i, ci.StuckOrTimeout, 0)
 	case j.Status.Executing() && j.Timeout > 0 && b.past(j.StartedAt, time.Duration(j.Timeout)*time.Second+TimeoutGrace):

@@ -92,6 +92,8 @@ func parseJob(t testing.TB, spec string) ci.Job {
 			j.Plan.RetryCodes = append(j.Plan.RetryCodes, n)
 		case "fast":
 			j.Plan.CancelOnFailure = true
+		case "group":
+			j.Plan.ResourceGroup = value
 		case "int":
 			j.Plan.Interruptible = true
 		case "new":
@@ -219,6 +221,8 @@ func (w *world) decide(step string) (ci.Changes, error) {
 		return Take(w.s, id, Claim{Runner: 3, Manager: 4, Timeout: 7200, TokenNonce: []byte("n"), TokenDigest: []byte("d")}, w.now)
 	case "claim":
 		return Take(w.s, id, Claim{Runner: 3, Manager: 4, Timeout: 600, Graceful: true}, w.now)
+	case "assign":
+		return Assign(w.s, id, w.now)
 	case "unassign":
 		return Unassign(w.s, id, w.now)
 	case "pass":

@@ -89,12 +89,12 @@ func (a *application) insertJob(tx *Tx, i int) error {
 	return tx.Row([]any{&j.ID}, `
 		insert into jobs (pipeline_id, project_id, name, stage, stage_index, status, plan, allow_failure, retried, attempt,
 			protected, user_id, played, sealed_variables, spec_digest, queue, timeout, failure_reason, exit_code,
-			created_at, queued_at, started_at, finished_at, scheduled_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
+			created_at, queued_at, started_at, finished_at, scheduled_at, resource_group)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
 		returning id`,
 		a.Pipeline.ID, a.Pipeline.ProjectID, j.Name, j.Stage, j.StageIndex, j.Status, a.plans[i], j.AllowFailure, j.Retried, j.Attempt,
 		j.Protected, j.UserID, j.Played, bytesOrNull(j.SealedVariables), j.SpecDigest, a.queues[i], j.Timeout, j.FailureReason, j.ExitCode,
-		micros(j.CreatedAt), micros(j.QueuedAt), micros(j.StartedAt), micros(j.FinishedAt), micros(j.ScheduledAt))
+		micros(j.CreatedAt), micros(j.QueuedAt), micros(j.StartedAt), micros(j.FinishedAt), micros(j.ScheduledAt), j.Plan.ResourceGroup)
 }
 
 // stagesText gives the stored form of a pipeline's stages.

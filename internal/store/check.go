@@ -41,6 +41,9 @@ var invariants = []invariant{
 		select j.id, j.pipeline_id, j.queue from jobs j join pipelines p on p.id = j.pipeline_id
 		where j.project_id = p.project_id and substr(j.queue, 1, length(cast(p.project_id as text)) + 3) <>
 			cast(p.project_id as text) || ':' || (case when p.protected then '1' else '0' end) || ':'`},
+	{"job %d waits for resource group %s, which project %d does not have", `
+		select j.id, j.resource_group, j.project_id from jobs j where j.status = 'waiting_for_resource'
+			and not exists (select 1 from resource_groups g where g.project_id = j.project_id and g.key = j.resource_group)`},
 	{"artifact %d belongs to project %d, its job %d to another", `
 		select a.id, a.project_id, a.job_id from artifacts a join jobs j on j.id = a.job_id where a.project_id <> j.project_id`},
 	{"membership of user %d is in project %d and in group %d", `
@@ -111,6 +114,7 @@ var references = []struct {
 	{"allow-list of project", "job_token_allowlist", "project_id", "source_project_id", "projects", "project", true},
 	{"allow-list of project", "job_token_allowlist", "project_id", "source_namespace_id", "namespaces", "group", true},
 	{"idempotency key", "idempotency", "key", "pipeline_id", "pipelines", "pipeline", false},
+	{"resource group", "resource_groups", "id", "project_id", "projects", "project", false},
 	{"variable", "variables", "id", "project_id", "projects", "project", true},
 	{"variable", "variables", "id", "namespace_id", "namespaces", "group", true},
 	{"session", "sessions", "user_id", "user_id", "users", "user", false},

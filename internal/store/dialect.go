@@ -83,7 +83,8 @@ var fields = map[string]string{
 	"members.user_id, members.project_id, members.namespace_id":    "user_id",
 	"variables.project_id, variables.key, variables.scope":         "key",
 	"variables.namespace_id, variables.key, variables.scope":       "key",
-	"variables.key": "key",
+	"variables.key":                        "key",
+	"jobs.project_id, jobs.resource_group": "resource_group",
 
 	"users_username":                         "username",
 	"users_email":                            "email",
@@ -101,6 +102,7 @@ var fields = map[string]string{
 	"variables_project":                      "key",
 	"variables_namespace":                    "key",
 	"variables_instance":                     "key",
+	"jobs_resource":                          "resource_group",
 }
 
 // taken turns a broken unique rule into *Taken and leaves every other error.

@@ -45,7 +45,7 @@ func (e *NewerError) Error() string {
 func (e *NewerError) Is(target error) bool { return target == ErrNewer }
 
 // Taken says that another row has the value already. Field is the word for it
-// that callers know: "username", "email", "path", "type", "pattern", "token", "key".
+// that callers know: "username", "email", "path", "type", "pattern", "token", "key", "resource_group".
 type Taken struct {
 	Field string
 	Err   error

@@ -37,20 +37,20 @@ var (
 	)`).Replace(createPipeline)
 	// createReserved and createKeyedReserved are the same for an iid that was reserved.
 	createReserved = strings.NewReplacer("{counted}", `counted as (
-		select $39::bigint as last_iid, nextval('pipelines_id_seq') as id from project_iids where project_id = $1 for update
+		select $40::bigint as last_iid, nextval('pipelines_id_seq') as id from project_iids where project_id = $1 for update
 	)`).Replace(createPipeline)
 	createKeyedReserved = strings.NewReplacer(
 		`update project_iids set last_iid = last_iid + 1 from claim where project_id = $1 returning last_iid, claim.pipeline_id as id`,
-		`select $43::bigint as last_iid, claim.pipeline_id as id from claim`,
+		`select $44::bigint as last_iid, claim.pipeline_id as id from claim`,
 	).Replace(createKeyed)
 	createKeyed = strings.NewReplacer("{counted}", `project as (
 		select project_id, nextval('pipelines_id_seq') as id from project_iids where project_id = $1 for update
 	), claim as (
 		insert into idempotency (scope, key, body_digest, pipeline_id, created_at)
-		select $39::bytea, $40::text, $41::bytea, id, $16::bigint from project
+		select $40::bytea, $41::text, $42::bytea, id, $16::bigint from project
 		on conflict (scope, key) do update
 		set body_digest = excluded.body_digest, pipeline_id = excluded.pipeline_id, created_at = excluded.created_at
-		where idempotency.created_at < $42::bigint
+		where idempotency.created_at < $43::bigint
 		returning pipeline_id
 	), counted as (
 		update project_iids set last_iid = last_iid + 1 from claim where project_id = $1 returning last_iid, claim.pipeline_id as id
@@ -86,14 +86,14 @@ const createPipeline = `
 	), jobs as (
 		insert into jobs (pipeline_id, project_id, created_at, user_id, protected, spec_digest,
 			name, stage, stage_index, status, plan, allow_failure, queue, timeout,
-			queued_at, finished_at, scheduled_at, failure_reason)
+			queued_at, finished_at, scheduled_at, failure_reason, resource_group)
 		select id, $1, $16, $10, $9, u.spec_digest,
 			u.name, u.stage, u.stage_index, u.status, u.plan, u.allow_failure, u.queue, u.timeout,
-			u.queued_at, u.finished_at, u.scheduled_at, u.failure_reason
+			u.queued_at, u.finished_at, u.scheduled_at, u.failure_reason, u.resource_group
 		from pipeline, unnest($26::bytea[], $27::text[], $28::text[], $29::bigint[], $30::text[], $31::text[], $32::boolean[],
-			$33::text[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[], $38::text[]) with ordinality
+			$33::text[], $34::bigint[], $35::bigint[], $36::bigint[], $37::bigint[], $38::text[], $39::text[]) with ordinality
 			as u (spec_digest, name, stage, stage_index, status, plan, allow_failure,
-				queue, timeout, queued_at, finished_at, scheduled_at, failure_reason, place)
+				queue, timeout, queued_at, finished_at, scheduled_at, failure_reason, resource_group, place)
 		order by u.place
 	)
 	select id, iid, null::text from pipeline`
@@ -145,16 +145,16 @@ func newPostgresCreation(c *creation) *postgresCreation {
 func (w *postgresCreation) jobColumns() []any {
 	n := len(w.Jobs)
 	digests, allow := make([][]byte, n), make([]bool, n)
-	names, stages, statuses, plans, queues, reasons := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	names, stages, statuses, plans, queues, reasons, groups := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
 	places, timeouts, queuedAt, finishedAt, scheduledAt := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n)
 	for i := range w.Jobs {
 		j := &w.Jobs[i]
 		digests[i], names[i], stages[i], places[i] = j.SpecDigest, j.Name, j.Stage, int64(j.StageIndex)
 		statuses[i], plans[i], allow[i], queues[i] = string(j.Status), text(j.Plan), j.AllowFailure, w.queue(j)
 		timeouts[i], queuedAt[i], finishedAt[i], scheduledAt[i] = int64(j.Timeout), micros(j.QueuedAt), micros(j.FinishedAt), micros(j.ScheduledAt)
-		reasons[i] = string(j.FailureReason)
+		reasons[i], groups[i] = string(j.FailureReason), j.Plan.ResourceGroup
 	}
-	return []any{digests, names, stages, places, statuses, plans, allow, queues, timeouts, queuedAt, finishedAt, scheduledAt, reasons}
+	return []any{digests, names, stages, places, statuses, plans, allow, queues, timeouts, queuedAt, finishedAt, scheduledAt, reasons, groups}
 }
 
 // postgresWrites takes writes for PostgreSQL: pipelines in groups, everything else

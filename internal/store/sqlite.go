@@ -18,7 +18,7 @@ import (
 var sqliteDialect = &dialect{
 	name:   "sqlite",
 	goose:  goose.DialectSQLite3,
-	schema: strings.NewReplacer("$id", "integer primary key autoincrement"),
+	schema: strings.NewReplacer("$id", "integer primary key autoincrement", "$plan", "plan"),
 	tokens: map[string]string{
 		"ints":  "in (select value from json_each(@))",
 		"texts": "in (select value from json_each(@))",

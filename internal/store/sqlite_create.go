@@ -21,10 +21,10 @@ const insertSpecs = `
 const insertJobs = `
 	insert into jobs (pipeline_id, project_id, created_at, user_id, protected, spec_digest,
 		name, stage, stage_index, status, plan, allow_failure, queue, timeout,
-		queued_at, finished_at, scheduled_at, failure_reason)
+		queued_at, finished_at, scheduled_at, failure_reason, resource_group)
 	select $1, $2, $3, $4, $5, substr($7, 1 + $8 * (value ->> 0), $8),
 		value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
-		value ->> 9, value ->> 10, value ->> 11, value ->> 12
+		value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13
 	from jsonb_each($6)`
 
 // A sqliteCreation is a creation in the form that the writer needs: all that can
@@ -44,7 +44,7 @@ func (s *sqliteWrites) create(ctx context.Context, c *creation, specs bool) erro
 		for _, spec := range c.Specs {
 			w.digests = append(w.digests, spec.Digest...)
 		}
-		rows := make([][13]any, len(c.Jobs))
+		rows := make([][14]any, len(c.Jobs))
 		for i := range c.Jobs {
 			rows[i] = w.job(&c.Jobs[i], c.specOf[i])
 		}
@@ -67,10 +67,10 @@ func specsText(specs []Spec) string {
 
 // job gives a job's values in the order in which insertJobs reads them. What no
 // new job has, since no runner saw it yet, is not among them.
-func (c *sqliteCreation) job(j *ci.Job, spec int) [13]any {
-	return [13]any{
+func (c *sqliteCreation) job(j *ci.Job, spec int) [14]any {
+	return [14]any{
 		spec, j.Name, j.Stage, j.StageIndex, j.Status, json.RawMessage(text(j.Plan)), j.AllowFailure, c.queue(j), j.Timeout,
-		micros(j.QueuedAt), micros(j.FinishedAt), micros(j.ScheduledAt), j.FailureReason,
+		micros(j.QueuedAt), micros(j.FinishedAt), micros(j.ScheduledAt), j.FailureReason, j.Plan.ResourceGroup,
 	}
 }
 

@@ -95,12 +95,12 @@ var wholeTables = []struct{ part, reason string }{
 // smallIndexes hold only rows that are on their way, or the few variables of the
 // instance: reading one as a whole is
 // what they are for.
-var smallIndexes = []string{"pipelines_active", "jobs_held", "jobs_pending", "jobs_scheduled", "variables_instance"}
+var smallIndexes = []string{"pipelines_active", "jobs_held", "jobs_pending", "jobs_scheduled", "jobs_waiting", "variables_instance"}
 
 // tables are those that a plan may not read as a whole.
 var tables = []string{
 	"access_tokens", "artifacts", "idempotency", "jobs", "job_token_allowlist", "leases", "members", "namespaces", "pipelines",
-	"pipeline_variables", "project_iids", "project_running", "projects", "protections", "redirects", "refs", "runner_managers",
+	"pipeline_variables", "project_iids", "project_running", "projects", "protections", "redirects", "refs", "resource_groups", "runner_managers",
 	"runner_projects", "runners", "sessions", "sign_in_links", "specs", "test_summaries", "trash", "triggers", "upstreams", "users", "variables", "variables_version",
 }
 

@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.DB) {
 		{"idempotency", testIdempotency},
 		{"specifications", testSpecs},
 		{"redundant pipelines", testRedundant},
+		{"resource groups", testResourceGroups},
 		{"apply", testApply},
 		{"apply moved", testApplyMoved},
 		{"pipeline lists", testPipelineLists},

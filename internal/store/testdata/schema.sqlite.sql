@@ -78,16 +78,21 @@ CREATE TABLE jobs (
 	erased_by           bigint not null default 0,
 	artifacts_expire_at bigint not null default 0,
 	contacted_at        bigint not null default 0
-);
+, resource_group text not null default '');
 CREATE INDEX jobs_expiring on jobs (artifacts_expire_at) where artifacts_expire_at <> 0;
 CREATE INDEX jobs_held on jobs (manager_id, id) where status in ('running', 'canceling');
 CREATE INDEX jobs_pending on jobs (queue, id) where status = 'pending';
 CREATE INDEX jobs_pipeline on jobs (pipeline_id, id);
 CREATE INDEX jobs_project on jobs (project_id, id);
+CREATE UNIQUE INDEX jobs_resource on jobs (project_id, resource_group)
+	where resource_group <> '' and status in ('pending', 'running', 'canceling');
 CREATE INDEX jobs_runner on jobs (runner_id, id) where runner_id <> 0;
 CREATE INDEX jobs_scheduled on jobs (scheduled_at) where status = 'scheduled';
 CREATE INDEX jobs_spec on jobs (spec_digest);
 CREATE UNIQUE INDEX jobs_token on jobs (token_digest) where token_digest is not null;
+CREATE INDEX jobs_upcoming on jobs (project_id, resource_group, pipeline_id)
+	where resource_group <> '' and status in ('created', 'scheduled', 'waiting_for_resource');
+CREATE INDEX jobs_waiting on jobs (project_id, resource_group) where status = 'waiting_for_resource';
 CREATE TABLE leases (
 	name   text primary key,
 	holder text not null,
@@ -204,6 +209,15 @@ CREATE TABLE refs (
 	name       text not null,
 	sha        text not null,
 	primary key (project_id, name)
+);
+CREATE TABLE resource_groups (
+	id           integer primary key autoincrement,
+	project_id   bigint not null references projects (id) on delete cascade,
+	key          text not null,
+	process_mode text not null default 'unordered',
+	created_at   bigint not null,
+	updated_at   bigint not null,
+	unique (project_id, key)
 );
 CREATE TABLE runner_managers (
 	id           integer primary key autoincrement,
