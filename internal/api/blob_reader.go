@@ -69,18 +69,16 @@ func (b *blobReader) Seek(offset int64, whence int) (int64, error) {
 	return offset, b.Close()
 }
 
-// ReadAt implements io.ReaderAt.
+// ReadAt implements io.ReaderAt, for one caller at a time. Reads that follow each other,
+// as those of a file in an archive do, are parts of one Get: in an object store each Get
+// is a request, and archives are read in small pieces.
 func (b *blobReader) ReadAt(p []byte, offset int64) (int, error) {
-	body, err := b.blobs.Get(b.ctx, b.key, offset, int64(len(p)))
-	if err != nil {
-		return 0, fmt.Errorf("read artifact: %w", err)
+	if _, err := b.Seek(offset, io.SeekStart); err != nil {
+		return 0, err
 	}
-	n, err := io.ReadFull(body, p)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	n, err := io.ReadFull(b, p)
+	if errors.Is(err, io.ErrUnexpectedEOF) && b.offset >= b.size {
 		err = io.EOF
-	}
-	if closed := body.Close(); closed != nil {
-		err = errors.Join(err, closed)
 	}
 	return n, err
 }

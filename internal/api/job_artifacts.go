@@ -2,6 +2,7 @@ package api
 
 import (
 	"archive/zip"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -104,21 +105,21 @@ func (c *call) attach(name, contentType string) {
 	h.Set("Cache-Control", "max-age=0, private, must-revalidate")
 }
 
-// openArchive opens the archive of a job as a zip file.
-func (c *call) openArchive(project ci.Project, job ci.Job) (*zip.Reader, error) {
+// openArchive opens the archive of a job as a zip file. The caller closes its body when
+// there is no error.
+func (c *call) openArchive(project ci.Project, job ci.Job) (files *zip.Reader, body io.Closer, err error) {
 	artifact, err := c.archive(project, job)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	body := newBlobReader(c.ctx(), c.api.blobs, artifact.BlobKey, artifact.Size)
-	if err := checkDirectory(body, artifact.Size); err != nil {
-		return nil, err
+	reader := newBlobReader(c.ctx(), c.api.blobs, artifact.BlobKey, artifact.Size)
+	if err := checkDirectory(reader, artifact.Size); err != nil {
+		return nil, nil, errors.Join(err, reader.Close())
 	}
-	files, err := zip.NewReader(body, artifact.Size)
-	if err != nil {
-		return nil, notAnArchive(err)
+	if files, err = zip.NewReader(reader, artifact.Size); err != nil {
+		return nil, nil, errors.Join(notAnArchive(err), reader.Close())
 	}
-	return files, nil
+	return files, reader, nil
 }
 
 // sendArtifactFile answers with one file out of an archive.
@@ -126,10 +127,11 @@ func (c *call) sendArtifactFile(project ci.Project, job ci.Job, name string) err
 	if !insideArchive(name) {
 		return ci.BadRequest("")
 	}
-	files, err := c.openArchive(project, job)
+	files, archive, err := c.openArchive(project, job)
 	if err != nil {
 		return err
 	}
+	defer archive.Close() // it was only read: there is nothing that could be lost
 	i := slices.IndexFunc(files.File, func(f *zip.File) bool { return f.Name == name && f.Mode().IsRegular() })
 	if i < 0 {
 		return ci.NotFound("")
@@ -138,7 +140,7 @@ func (c *call) sendArtifactFile(project ci.Project, job ci.Job, name string) err
 	if err != nil {
 		return fmt.Errorf("open %q in archive of job %d: %w", name, job.ID, err)
 	}
-	defer body.Close() // it was only read: there is nothing that could be lost
+	defer body.Close()
 	contentType := mime.TypeByExtension(path.Ext(name))
 	if contentType == "" {
 		contentType = "application/octet-stream"
@@ -166,10 +168,11 @@ func (a *API) artifactTree(c *call) error {
 	if folder != "" && !insideArchive(folder) {
 		return ci.BadRequest("")
 	}
-	files, err := c.openArchive(project, job)
+	files, archive, err := c.openArchive(project, job)
 	if err != nil {
 		return err
 	}
+	defer archive.Close() // it was only read: there is nothing that could be lost
 	tree := archiveTree(files.File, folder, recursive)
 	if folder != "" && len(tree) == 0 {
 		return ci.NotFound("")

@@ -15,6 +15,8 @@ func TestApart(t *testing.T) {
 			parts{args: []string{"serve", "--listen", "x"}, env: []string{"PATH=/bin", "LANYARD_LISTEN=y"}}},
 		{"variables", []string{"serve"}, []string{"A=1", "LANYARD_ROOT_TOKEN=t=1", "B=2", "LANYARD_ROOT_PASSWORD=p", "LANYARD_ROOT_TOKEN_FILE=f"},
 			parts{args: []string{"serve"}, env: []string{"A=1", "B=2", "LANYARD_ROOT_TOKEN_FILE=f"}, secrets: []string{"LANYARD_ROOT_TOKEN=t=1", "LANYARD_ROOT_PASSWORD=p"}}},
+		{"credentials of an object store", []string{"check"}, []string{"AWS_SECRET_ACCESS_KEY=s", "AWS_REGION=r", "AWS_ACCESS_KEY_ID=a", "LANYARD_BLOB_SECRET_KEY=t", "LANYARD_BLOB_ACCESS_KEY=b"},
+			parts{args: []string{"check"}, env: []string{"AWS_REGION=r"}, secrets: []string{"AWS_SECRET_ACCESS_KEY=s", "AWS_ACCESS_KEY_ID=a", "LANYARD_BLOB_SECRET_KEY=t", "LANYARD_BLOB_ACCESS_KEY=b"}}},
 		{"an empty variable", []string{"serve"}, []string{"LANYARD_ROOT_TOKEN="}, parts{args: []string{"serve"}, env: []string{"LANYARD_ROOT_TOKEN="}}},
 		{"the runner's flag, after its variable", []string{"runner", "--url", "u", "--token", "glrt-1", "--once"}, []string{"LANYARD_RUNNER_TOKEN=glrt-0"},
 			parts{args: []string{"runner", "--url", "u", "--once"}, secrets: []string{"LANYARD_RUNNER_TOKEN=glrt-0", "LANYARD_RUNNER_TOKEN=glrt-1"}}},
