@@ -23,7 +23,11 @@ func (t *Traces) seal(ctx context.Context, job int64, s *state) error {
 	}
 	key := blob.NewKey(t.config.Rand)
 	late := t.config.Now().Add(sealTime).UnixMicro()
-	if err := t.tails.Do(ctx, func(tx *store.Tx) error {
+	announce := t.tails.Do
+	if t.tails.shared() { // a database that crashes must know the blob of a server that does not
+		announce = t.tails.Durable
+	}
+	if err := announce(ctx, func(tx *store.Tx) error {
 		_, err := tx.Exec(`insert into log_trash (blob_key, ready) values ($1, $2)`, key, late)
 		return err
 	}); err != nil {

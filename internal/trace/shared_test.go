@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
@@ -199,4 +200,52 @@ func TestNewerTablesAreRefused(t *testing.T) {
 	if _, err := Open(t.Context(), c); !errors.Is(err, store.ErrNewer) {
 		t.Errorf("got %v, want a refusal", err)
 	}
+}
+
+// TestDatabaseCrashDuringSeal crashes PostgreSQL when the blob of a chunk is
+// written and its row is not: the database knows the blob that is left behind.
+func TestDatabaseCrashDuringSeal(t *testing.T) {
+	cluster, err := postgres.Start(postgres.Config{Durable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cluster.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	db, err := store.Open(t.Context(), store.Config{URL: cluster.New(t, "")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c := config(t)
+	c.Store, c.Path, c.TailBytes = db, "", 10
+	c.Blobs = crashing{c.Blobs, cluster}
+	logs := open(t, c)
+	add(t, logs, 7, "0123456789")
+	if _, err := logs.Append(t.Context(), 7, 10, []byte("more"), nil); err == nil {
+		t.Error("the piece was taken without a database")
+	}
+	if err := cluster.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if got := count(t, logs, `select count(*) from log_trash`); got != 1 {
+		t.Errorf("%d blobs are known that nothing names, want 1", got)
+	}
+}
+
+// crashing are blobs; when one is written, the database crashes.
+type crashing struct {
+	Blobs
+	cluster *postgres.Cluster
+}
+
+func (c crashing) Put(ctx context.Context, key string, r io.Reader) (int64, error) {
+	size, err := c.Blobs.Put(ctx, key, r)
+	return size, errors.Join(err, c.cluster.Kill())
 }
