@@ -39,6 +39,7 @@ type jobShape struct {
 	ArtifactsExpireAt stamp          `json:"artifacts_expire_at"`
 	Archived          bool           `json:"archived"`
 	TagList           []string       `json:"tag_list"`
+	WaitingReason     string         `json:"waiting_reason,omitempty"` // ours, of one job that was asked for
 }
 
 // jobProject is what a job tells about its project. A job token is never limited

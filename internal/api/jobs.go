@@ -97,13 +97,20 @@ func (c *call) job(actions ...auth.Action) (ci.Job, ci.Project, error) {
 	return job, project, nil
 }
 
-// getJob shows one job.
+// getJob shows one job, and why it waits if it does.
 func (a *API) getJob(c *call) error {
 	job, project, err := c.job(auth.ReadBuild)
 	if err != nil {
 		return err
 	}
-	return c.answerJob(http.StatusOK, project, job)
+	shapes, err := a.jobShapes(c.ctx(), project, []ci.Job{job})
+	if err != nil {
+		return err
+	}
+	if shapes[0].WaitingReason, err = a.engine.WaitingReason(c.ctx(), project, job); err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, shapes[0])
 }
 
 // getOwnJob shows a job to itself: the one whose token was sent. Any other

@@ -76,6 +76,12 @@ func (v *View) PendingJobs(ctx context.Context, queue string, after ci.JobID, li
 		where j.status = 'pending' and j.queue = $1 and j.id > $2 order by j.id limit $3`, queue, after, limit)
 }
 
+// PendingBefore counts the pending jobs of a queue that come before a job.
+func (v *View) PendingBefore(ctx context.Context, queue string, before ci.JobID) (int, error) {
+	return one(ctx, v, "number of pending jobs", scanInto[int], `
+		select count(*) from jobs j where j.status = 'pending' and j.queue = $1 and j.id < $2`, queue, before)
+}
+
 // heldJobs is the condition of the index jobs_held, word for word, and allHeld a
 // way to read that index as a whole.
 const (

@@ -133,12 +133,10 @@ func (v *visit) jobPage() (jobPage, *jobState, error) {
 	if job.Status == ci.Running {
 		page.Since = at(job.StartedAt)
 	}
-	if page.Why == "" && job.Status == ci.Pending {
-		page.Why = "It waits for a runner"
-		if page.Tags != "" {
-			page.Why += " with the tags " + page.Tags
+	if page.Why == "" {
+		if page.Why, err = v.waits(job); err != nil {
+			return jobPage{}, nil, err
 		}
-		page.Why += "."
 	}
 	needs := make([]string, len(job.Plan.Needs))
 	for i, need := range job.Plan.Needs {
@@ -153,6 +151,15 @@ func (v *visit) jobPage() (jobPage, *jobState, error) {
 		return jobPage{}, nil, err
 	}
 	return page, s, v.fillArtifacts(&page, s, url)
+}
+
+// waits is a sentence on why a job has not begun, "" for one that does not wait.
+func (v *visit) waits(job *ci.Job) (string, error) {
+	reason, err := v.web.engine.WaitingReason(v.ctx(), v.project, *job)
+	if reason != "" {
+		reason = "It waits: " + reason + "."
+	}
+	return reason, err
 }
 
 // fillJobActions says what the visitor can do with the job now.

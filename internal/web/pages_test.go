@@ -286,7 +286,7 @@ func TestRetryAndErase(t *testing.T) {
 	checkPage(t, page)
 	has(t, "attempts", page.texts(t, "#attempts li"), fmt.Sprintf("Passed #%d", a.Job.ID))
 	has(t, "no log yet", page.texts(t, ".empty"), "The job has not started yet.")
-	has(t, "waits", page.texts(t, "#live p"), "It waits for a runner.")
+	has(t, "waits", page.texts(t, "#live p"), "It waits: 2 jobs ahead.")
 	location(t, "cancel", s.developer.press(newer, newer+"/cancel"), newer)
 
 	erased := s.maintainer.press(path, path+"/erase")

@@ -159,8 +159,10 @@ func (v *visit) pipelinePage() (pipelinePage, *pipelineState, error) {
 // sentence says where a pipeline stands.
 func sentence(p ci.Pipeline) string {
 	switch p.Status {
-	case ci.Created, ci.WaitingForResource, ci.Preparing, ci.WaitingForCallback:
+	case ci.Created, ci.Preparing, ci.WaitingForCallback:
 		return "It is about to start."
+	case ci.WaitingForResource:
+		return "It waits for a resource group that another job holds."
 	case ci.Pending:
 		return "It waits for a runner."
 	case ci.Manual:

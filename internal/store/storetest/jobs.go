@@ -158,6 +158,8 @@ func testQueues(t *testing.T, db *store.DB) {
 	})
 	same(t, "page of a queue", must(v.PendingJobs(ctx, want[0].Key, all[0].JobID, 1))(t), all[1:2])
 	same(t, "end of a queue", must(v.PendingJobs(ctx, want[0].Key, all[2].JobID, 10))(t), []store.QueueHead{})
+	same(t, "jobs before the third", must(v.PendingBefore(ctx, want[0].Key, all[2].JobID))(t), 2)
+	same(t, "jobs before the first", must(v.PendingBefore(ctx, want[0].Key, all[0].JobID))(t), 0)
 	byKey := func(a, b store.QueueHead) int { return strings.Compare(a.Key, b.Key) }
 	same(t, "queues", slices.SortedFunc(slices.Values(must(v.PendingQueues(ctx, 0))(t)), byKey), slices.SortedFunc(slices.Values(want), byKey))
 }
