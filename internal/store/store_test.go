@@ -95,7 +95,7 @@ var wholeTables = []struct{ part, reason string }{
 // smallIndexes hold only rows that are on their way, or the few variables of the
 // instance: reading one as a whole is
 // what they are for.
-var smallIndexes = []string{"pipelines_active", "jobs_held", "jobs_pending", "jobs_scheduled", "jobs_waiting", "variables_instance"}
+var smallIndexes = []string{"pipelines_active", "jobs_held", "jobs_pending", "jobs_resource", "jobs_scheduled", "jobs_waiting", "variables_instance"}
 
 // tables are those that a plan may not read as a whole.
 var tables = []string{

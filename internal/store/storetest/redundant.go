@@ -47,5 +47,11 @@ func testRedundant(t *testing.T, db *store.DB) {
 	same(t, "with an idempotency key", older(create("keyed", func(n *store.NewPipeline) {
 		n.Pipeline.SHA, n.Idempotency = "2", &store.Idempotency{Scope: []byte("s"), Key: "k", BodyDigest: []byte("b")}
 	})), want)
+	for uid, key := range map[string]*store.Idempotency{"reserved": nil, "reserved, keyed": {Scope: []byte("s"), Key: "r", BodyDigest: []byte("b")}} {
+		iid := must(db.ReserveIID(t.Context(), w.Project.ID))(t)
+		n := create(uid, func(n *store.NewPipeline) { n.Pipeline.SHA, n.Pipeline.IID, n.Idempotency = "2", iid, key })
+		same(t, "iid, "+uid, n.Pipeline.IID, iid)
+		same(t, "older pipelines, "+uid, older(n), want)
+	}
 	same(t, "when nobody asks", older(create("unasked", func(n *store.NewPipeline) { n.Pipeline.SHA, n.Supersedes = "2", false })), map[ci.PipelineID]bool{})
 }
