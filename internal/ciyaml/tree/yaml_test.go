@@ -96,11 +96,11 @@ func FuzzYAML(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src string) {
 		docs, err := Parse("f", []byte(src), DefaultLimits())
 		if err != nil || len(docs) == 0 {
-			t.Skip()
+			return
 		}
 		out, ok := docs[0].YAML(1 << 20)
 		if !ok || strings.Contains(out, "!reference") {
-			t.Skip()
+			return
 		}
 		back, err := Parse("f", []byte(out), Limits{Bytes: 1 << 24, Nodes: 1 << 20, Depth: 200, Documents: 1})
 		if err != nil || len(back) != 1 {
