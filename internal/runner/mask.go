@@ -65,7 +65,7 @@ func (m *masker) resolve(p []byte, last bool) []byte {
 	out := make([]byte, 0, len(text))
 	at, covered := 0, 0
 	for _, s := range m.spans(text) {
-		if s.start >= cut {
+		if s.start >= cut && !s.shown {
 			break // complete, but found again with the next write, when its neighbours are known
 		}
 		if s.start > at {

@@ -47,6 +47,20 @@ func TestMask(t *testing.T) {
 	}
 }
 
+// A byte that the end of one secret and the start of another share stays masked when
+// the writes that follow tell nothing about it yet.
+func TestMaskSharedByte(t *testing.T) {
+	secrets := []string{"-b", "baa"}
+	for _, parts := range [][]string{{"-b"}, {"-b", ""}, {"-", "b", ""}} {
+		if got := maskAll(secrets, nil, parts...); got != mark {
+			t.Errorf("%q: got %q, want %q", parts, got, mark)
+		}
+	}
+	if got, want := maskAll(secrets, nil, "-b", "a", "x"), mark+"ax"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // What comes out does not depend on where the stream was cut, and no secret is in it.
 func TestMaskAnySplit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
