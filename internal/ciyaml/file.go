@@ -162,15 +162,12 @@ func (l *loader) specIncludes(f *file, at inclusion) ([]tree.Pair, Diagnostics) 
 	if value.IsNull() {
 		return nil, nil
 	}
-	list, diags := l.inclusions(value, at.inside, specKinds)
+	list, diags := l.level(value, at.inside, specKinds)
 	if diags != nil {
 		return nil, diags
 	}
 	var pairs []tree.Pair
 	for i := range list {
-		if diags := l.count(&list[i]); diags != nil {
-			return nil, diags
-		}
 		included, diags := l.open(&list[i])
 		if diags != nil {
 			return nil, diags

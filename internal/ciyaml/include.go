@@ -59,16 +59,8 @@ func (l *loader) include(root *tree.Node, from origin) (*tree.Node, Diagnostics)
 	if value.IsNull() {
 		return own, nil
 	}
-	list, diags := l.inclusions(value, from, includeKinds)
+	list, diags := l.level(value, from, includeKinds)
 	if diags != nil {
-		return nil, diags
-	}
-	for i := range list {
-		if diags := l.count(&list[i]); diags != nil {
-			return nil, diags
-		}
-	}
-	if diags := l.fetchAll(list); diags != nil {
 		return nil, diags
 	}
 	var merged *tree.Node
@@ -89,6 +81,21 @@ func (l *loader) include(root *tree.Node, from origin) (*tree.Node, Diagnostics)
 		merged = tree.Merge(merged, content)
 	}
 	return tree.Merge(merged, own), nil
+}
+
+// level reads the value of include, counts the inclusions in it and fetches those
+// that have an address. They are ready to be opened.
+func (l *loader) level(value *tree.Node, from origin, kinds []string) ([]inclusion, Diagnostics) {
+	list, diags := l.inclusions(value, from, kinds)
+	if diags != nil {
+		return nil, diags
+	}
+	for i := range list {
+		if diags := l.count(&list[i]); diags != nil {
+			return nil, diags
+		}
+	}
+	return list, l.fetchAll(list)
 }
 
 // inclusions reads the value of include, in any of its forms: rules decide
