@@ -222,7 +222,7 @@ func TestDatabaseURLIsSecret(t *testing.T) {
 		code int
 		want string
 	}{
-		{"postgres://ana:hunter2@127.0.0.1:1/ci", exitUnreachable, "connect to PostgreSQL"},
+		{"postgres://ana:hunter2@127.0.0.1:1/ci", exitUnreachable, "lanyard: connect to PostgreSQL: failed to connect"},
 		{"postgres://ana:hunter2@127.0.0.1:port/ci", exitUsage, "--database-url is not postgres://"},
 		{"mysql://ana:hunter2@127.0.0.1/ci", exitUsage, "--database-url is not postgres://"},
 	} {

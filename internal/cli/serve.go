@@ -54,13 +54,14 @@ func wordStart(config daemon.Config, err error) error {
 	if usage, ok := errors.AsType[*daemon.UsageError](err); ok {
 		return exitWith(exitUsage, "%v", usage)
 	}
-	unreachable := ci.KindOf(err) == ci.KindUnavailable
-	if unreachable || err != nil && config.DatabaseURL != "" {
-		code := exitFailed
-		if unreachable {
-			code = exitUnreachable
-		}
-		return exitWith(code, "%s", strings.Join(strings.Fields(err.Error()), " ")) // the driver's have several lines
+	if away, ok := errors.AsType[*ci.Error](err); ok && away.Kind == ci.KindUnavailable {
+		return exitWith(exitUnreachable, "%s: %s", away.Message, oneLine(away.Err))
+	}
+	if err != nil && config.DatabaseURL != "" {
+		return exitWith(exitFailed, "%s", oneLine(err))
 	}
 	return err
 }
+
+// oneLine puts an error into one line: those of database drivers have several.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

@@ -93,11 +93,11 @@ func findBlobs(c Config) (blobs, error) {
 
 // bucket opens the place that --blob-url names.
 func bucket(c Config) (name string, store *s3.Store, err error) {
-	if c.BlobAccessKey == "" || c.BlobSecretKey == "" {
-		return "", nil, usage("--blob-url needs LANYARD_BLOB_ACCESS_KEY and LANYARD_BLOB_SECRET_KEY, or files named by the same with _FILE")
-	}
 	place, err := s3.ParsePlace(c.BlobURL)
 	if err == nil {
+		if c.BlobAccessKey == "" || c.BlobSecretKey == "" {
+			return "", nil, usage("--blob-url needs LANYARD_BLOB_ACCESS_KEY and LANYARD_BLOB_SECRET_KEY, or files named by the same with _FILE")
+		}
 		store, err = s3.Open(s3.Config{Place: place, AccessKey: c.BlobAccessKey, SecretKey: c.BlobSecretKey})
 	}
 	if err != nil {

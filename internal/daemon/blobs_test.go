@@ -30,7 +30,7 @@ func TestStartRefusesBucket(t *testing.T) {
 		want   string
 	}{
 		{"no credentials", func(c *Config) { c.BlobSecretKey = "" }, "--blob-url needs LANYARD_BLOB_ACCESS_KEY"},
-		{"no URL of a bucket", func(c *Config) { c.BlobURL = "https://x" }, "--blob-url is not a place in an object store: expected s3://"},
+		{"no URL of a bucket", func(c *Config) { c.BlobURL, c.BlobSecretKey = "https://x", "" }, "--blob-url is not a place in an object store: expected s3://"},
 		{"wrong secret", func(c *Config) { c.BlobSecretKey = "wrong-secret" },
 			"--blob-url: s3://artifacts/ci cannot be used: write: the object store answers 403 SignatureDoesNotMatch"},
 		{"no such bucket", func(c *Config) { c.BlobURL = strings.Replace(c.BlobURL, "artifacts", "other", 1) },

@@ -78,6 +78,15 @@ func down(err error) error {
 	return &ci.Error{Kind: ci.KindUnavailable, Message: "503 Service Unavailable", Err: err}
 }
 
+// unconnected is down for opening a database: there is no request yet that a status
+// could answer, only somebody who wants to know what could not be done.
+func unconnected(what string, err error) error {
+	if !lost(err) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return &ci.Error{Kind: ci.KindUnavailable, Message: what, Err: err}
+}
+
 // notFound turns the absence of a row into the answer for it.
 func notFound(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
