@@ -8,7 +8,7 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/ci"
 )
 
-// logSecrets lists what a log must not show: the token of its job, also as git
+// logSecrets lists what a log must not show: first the token of its job, also as git
 // sends it, and the masked ones among the variables of the instance, the groups and
 // the project. No other variable is masked.
 func logSecrets(token string, owned []ci.Variable) []string {
@@ -31,9 +31,10 @@ func secretsWeight(secrets []string) int {
 }
 
 // logSecrets lists what the log of a running job must not show: what it was when
-// the job was taken, or now if another process gave it to its runner.
+// the job was taken, or now if another process gave it to its runner: the token tells,
+// since a job that was put back gets another one.
 func (e *Engine) logSecrets(ctx context.Context, job ci.Job, token string) ([]string, error) {
-	if secrets, ok := e.hidden.get(job.ID); ok {
+	if secrets, ok := e.hidden.get(job.ID); ok && secrets[0] == token {
 		return secrets, nil
 	}
 	project, err := e.view.Project(ctx, job.ProjectID)

@@ -191,6 +191,24 @@ func TestMaskedInLogs(t *testing.T) {
 	}
 }
 
+// A job that was put back and taken again has a new token. A process that remembers
+// the old one hides the new one all the same.
+func TestNewTokenIsMaskedInLogs(t *testing.T) {
+	s, _ := nested(t, "job: {script: x}\n")
+	s.Started(s.project, s.token, "main")
+	runner := s.Runner()
+	first := runner.Take()
+	enginetest.Check(t, s.Engine.Unassign(t.Context(), first.Job.ID))
+	a := enginetest.Must(s.NewEngine().RequestJob(t.Context(), runner.Contact()))(t)
+	if a == nil || a.Job.ID != first.Job.ID || a.Token == first.Token {
+		t.Fatal("the other process did not give the job away anew")
+	}
+	_, _, err := s.Engine.AppendLog(t.Context(), a.Job.ID, a.Token, 0, strings.NewReader("it is "+a.Token+"\n"))
+	enginetest.Check(t, err)
+	enginetest.Must(s.Engine.UpdateJob(t.Context(), a.Job.ID, a.Token, engine.JobUpdate{State: "success"}))(t)
+	enginetest.Equal(t, "log", s.log(a.Job.ID), "it is "+strings.Repeat("x", len(a.Token))+"\n")
+}
+
 // log reads what is shown of a job's log.
 func (s *scene) log(id ci.JobID) string {
 	s.t.Helper()
