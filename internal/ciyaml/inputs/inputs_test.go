@@ -84,6 +84,31 @@ func TestBombs(t *testing.T) {
 	}
 }
 
+// Blocks that become lists count for what is in the lists.
+func TestManyLists(t *testing.T) {
+	v := Values{Inputs: map[string]*tree.Node{"l": {Kind: tree.Seq}}}
+	for range 1000 {
+		v.Inputs["l"].Items = append(v.Inputs["l"].Items, &tree.Node{Kind: tree.Int, Text: "1"})
+	}
+	for _, tt := range []struct {
+		blocks int
+		want   string
+	}{{300, ""}, {1000, "config too large"}} {
+		content := &tree.Node{Kind: tree.Seq}
+		for range tt.blocks {
+			content.Items = append(content.Items, &tree.Node{Kind: tree.String, Text: "$[[ inputs.l ]]"})
+		}
+		_, problems := v.Interpolate(content)
+		got := ""
+		if len(problems) > 0 {
+			got = problems[len(problems)-1].Message
+		}
+		if got != tt.want {
+			t.Errorf("%d blocks: got %q, want %q", tt.blocks, got, tt.want)
+		}
+	}
+}
+
 // Nodes that aliases share are replaced once, and files are never changed.
 func TestSharedNodes(t *testing.T) {
 	header, content, ok := parse("spec: {inputs: {x: {}}}\n---\na: &a {k: [$[[ inputs.x ]]]}\nb: *a\nc: {plain: [1]}\n")

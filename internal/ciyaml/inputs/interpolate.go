@@ -22,6 +22,7 @@ const (
 	maxScalar    = 1 << 20  // bytes of a text with blocks in it
 	maxFunctions = 3        // of one block
 	maxOutput    = 16 << 20 // bytes that all blocks of a file may put in
+	nodeCost     = 40       // what a value counts for besides its text
 
 	interrupted = "interpolation interrupted by errors"
 )
@@ -34,7 +35,7 @@ var blockRE = regexp.MustCompile(`\$\[\[\s*(\S.*?\S)\s*\]\]`)
 // The problems, if there are any, begin with GitLab's sentence for all of them.
 // Blocks of other steps, $[[ matrix.X ]], are left alone.
 func (v *Values) Interpolate(content *tree.Node) (*tree.Node, []Problem) {
-	i := interpolation{values: v, done: map[*tree.Node]*tree.Node{}, texts: map[*tree.Node]string{}}
+	i := interpolation{values: v, done: map[*tree.Node]*tree.Node{}, texts: map[*tree.Node]string{}, costs: map[*tree.Node]int{}}
 	out := i.node(content)
 	if len(i.problems) > 0 {
 		return nil, append([]Problem{{Message: interrupted}}, i.problems...)
@@ -46,6 +47,7 @@ type interpolation struct {
 	values   *Values
 	done     map[*tree.Node]*tree.Node // nodes are shared
 	texts    map[*tree.Node]string     // of lists: one is often put in many times
+	costs    map[*tree.Node]int        // of lists, likewise
 	problems []Problem
 	output   int
 }
@@ -152,15 +154,16 @@ func (i *interpolation) scalar(n *tree.Node) *tree.Node {
 	}
 	if m := blocks[0]; len(blocks) == 1 && m[0] == 0 && m[1] == len(n.Text) {
 		value := i.block(n, n.Text[m[2]:m[3]])
-		i.output += len(value.Text)
+		if !i.spend(n.Pos, i.cost(value)) {
+			return n
+		}
 		return moved(value, n.Pos)
 	}
 	var b strings.Builder
 	at := 0
 	for _, m := range blocks {
 		put := i.text(i.block(n, n.Text[m[2]:m[3]]))
-		if i.output += len(put); i.output > maxOutput {
-			i.fail(n.Pos, "config too large")
+		if !i.spend(n.Pos, len(put)) {
 			return n
 		}
 		b.WriteString(n.Text[at:m[0]])
@@ -169,6 +172,43 @@ func (i *interpolation) scalar(n *tree.Node) *tree.Node {
 	}
 	b.WriteString(n.Text[at:])
 	return &tree.Node{Kind: tree.String, Pos: n.Pos, Text: b.String()}
+}
+
+// spend counts what a block puts in, and reports whether there is room for it.
+func (i *interpolation) spend(pos tree.Pos, bytes int) bool {
+	if i.output += bytes; i.output > maxOutput {
+		i.fail(pos, "config too large")
+		return false
+	}
+	return true
+}
+
+// cost is what a value counts for: those who read it later go through all of a
+// list each time that a block has become it.
+func (i *interpolation) cost(n *tree.Node) int {
+	if n.IsNull() || n.Kind < tree.Seq {
+		return costOf(n)
+	}
+	cost, ok := i.costs[n]
+	if !ok {
+		cost = costOf(n)
+		i.costs[n] = cost
+	}
+	return cost
+}
+
+func costOf(n *tree.Node) int {
+	if n.IsNull() {
+		return nodeCost
+	}
+	cost := nodeCost + len(n.Text)
+	for _, item := range n.Items {
+		cost += costOf(item)
+	}
+	for _, p := range n.Pairs {
+		cost += nodeCost + len(p.Key) + costOf(p.Value)
+	}
+	return cost
 }
 
 // text is Text, once for each list.
