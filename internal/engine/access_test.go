@@ -319,3 +319,21 @@ func TestIdempotencyOfRefusals(t *testing.T) {
 		enginetest.Equal(t, "pipelines", len(s.Pipelines(s.project)), 1)
 	}
 }
+
+// How many deployments there were is in no row: the reason of the failure is.
+func TestIdempotencyOfTooManyDeployments(t *testing.T) {
+	s := newScene(t, enginetest.New(t, enginetest.Config{}), "deployments", `
+.d: {script: x, environment: e, parallel: 200}
+a: {extends: .d}
+b: {extends: .d}
+c: {extends: .d}
+`)
+	r := enginetest.Request(s.project, s.token, "main")
+	r.IdempotencyKey, r.BodyDigest = "k", []byte("body")
+	for _, want := range []string{
+		"unprocessable: Pipeline has too many deployments! Requested 600, but the limit is 500.", "unprocessable: deployments_limit_exceeded",
+	} {
+		_, err := s.Engine.Trigger(t.Context(), r)
+		enginetest.Equal(t, "answer", enginetest.Text(err), want)
+	}
+}

@@ -173,7 +173,7 @@ func (e *Engine) usedKey(ctx context.Context, key *store.Idempotency) error {
 }
 
 // replay answers a repeated idempotency key as it was answered first. A request
-// that left a failed row is refused again, in the same words.
+// that left a failed row is refused again, in the same words if they can be known.
 func (e *Engine) replay(ctx context.Context, answer Triggered, used *store.Replayed) (Triggered, error) {
 	if !used.SameBody {
 		return Triggered{}, &ci.Error{Kind: ci.KindUnprocessable, Message: "Idempotency-Key was used with another request"}
@@ -185,15 +185,24 @@ func (e *Engine) replay(ctx context.Context, answer Triggered, used *store.Repla
 	answer.Replayed = true
 	if pipeline.FailureReason != "" {
 		answer.Pipeline = pipeline
-		refusal := ci.Refused(pipeline.YAMLErrors)
-		if pipeline.FailureReason == ci.ReasonSizeLimit {
-			refusal = e.tooManyJobs().invalid()
-		}
-		refusal.Kind = ci.KindUnprocessable
-		return answer, refusal
+		return answer, e.refusalOfRow(pipeline)
 	}
 	answer.Pipeline = asCreated(pipeline)
 	return answer, nil
+}
+
+// refusalOfRow is the refusal that left a failed row. Where its words are not known
+// any more, the failure reason stands for them (contract/trigger-api.md 4.3).
+func (e *Engine) refusalOfRow(p ci.Pipeline) *ci.Error {
+	refusal := &ci.Error{Message: p.FailureReason}
+	switch p.FailureReason {
+	case ci.ReasonConfigError:
+		refusal = ci.Refused(p.YAMLErrors)
+	case ci.ReasonSizeLimit:
+		refusal = e.tooManyJobs().invalid()
+	}
+	refusal.Kind = ci.KindUnprocessable
+	return refusal
 }
 
 // asCreated shows a pipeline as GitLab answers it, whose processing starts only
