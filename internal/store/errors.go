@@ -80,7 +80,8 @@ func down(err error) error {
 
 // unconnected is down for opening a database: there is no request yet that a status
 // could answer, only somebody who wants to know what could not be done.
-func unconnected(what string, err error) error {
+func unconnected(err error) error {
+	const what = "connect to PostgreSQL"
 	if !lost(err) {
 		return fmt.Errorf("%s: %w", what, err)
 	}

@@ -128,7 +128,7 @@ func preparePostgres(ctx context.Context, c Config) error {
 	err = pool.QueryRowContext(ctx, `select current_setting('server_version_num')::bigint, current_setting('server_encoding')`).Scan(&version, &encoding)
 	switch {
 	case err != nil:
-		return unconnected("connect to PostgreSQL", err)
+		return unconnected(err)
 	case version < oldest:
 		return fmt.Errorf("PostgreSQL is version %d, but at least %d is needed", version/10000, oldest/10000)
 	case encoding != "UTF8":
@@ -160,7 +160,7 @@ func openPostgresView(ctx context.Context, c Config) (*View, error) {
 	}
 	var only bool
 	if err := pool.QueryRowContext(ctx, `select current_setting('transaction_read_only')::boolean`).Scan(&only); err != nil {
-		return nil, errors.Join(unconnected("connect to PostgreSQL for reading", err), pool.Close())
+		return nil, errors.Join(unconnected(err), pool.Close())
 	}
 	if !only {
 		return nil, errors.Join(errors.New("open PostgreSQL for reading: the connection could write"), pool.Close())
