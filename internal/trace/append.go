@@ -35,7 +35,7 @@ func (t *Traces) Append(ctx context.Context, job, start int64, data []byte, secr
 		return 0, fmt.Errorf("append to log of job %d: %w", job, err)
 	}
 	defer unlock()
-	if t.tails.shared() {
+	if t.tails.shared() && len(data) > 0 {
 		s.rewind(start)
 	}
 	switch length = s.length(); {

@@ -82,6 +82,24 @@ func TestReplicasAppend(t *testing.T) {
 	}
 }
 
+// TestReplicasStored asks how long a log is of which all is held back: that is told,
+// and asking loses none of it.
+func TestReplicasStored(t *testing.T) {
+	logs := open(t, shared(t))
+	if length, err := logs.Append(t.Context(), 7, 0, []byte("abc"), []string{"abc-hunter-abc"}); err != nil || length != 3 {
+		t.Fatalf("append: got %d, %v, want 3", length, err)
+	}
+	if length, err := logs.Stored(t.Context(), 7); err != nil || length != 3 {
+		t.Errorf("stored: got %d, %v, want 3", length, err)
+	}
+	if ok, err := logs.Finish(t.Context(), 7, crcOf("abc"), 3); err != nil || !ok {
+		t.Errorf("finish: got %v, %v", ok, err)
+	}
+	if got := all(t, logs, 7); got != "abc" {
+		t.Errorf("got %q, want abc", got)
+	}
+}
+
 // TestReplicasRace has two processes append at the same offset at once: one wins
 // each time, and nothing is there twice.
 func TestReplicasRace(t *testing.T) {
