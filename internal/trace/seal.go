@@ -82,13 +82,20 @@ func (t *Traces) discard(ctx context.Context, key string) error {
 	})
 }
 
-// readTail reads the whole tail: at most Config.TailBytes.
+// readTail reads the whole tail: at most Config.TailBytes. One that is not all there
+// any more is errMoved where another process may have sealed it.
 func (t *Traces) readTail(ctx context.Context, job int64, r row) ([]byte, error) {
 	data := make([]byte, 0, r.tail())
 	for offset := r.sealed; offset < r.size; {
 		part, err := t.readRows(ctx, job, offset, r.tail())
 		if err != nil {
 			return nil, err
+		}
+		if len(part) == 0 && t.tails.shared() {
+			return nil, errMoved
+		}
+		if len(part) == 0 {
+			return nil, fmt.Errorf("%w: no bytes at %d", errDamaged, offset)
 		}
 		data = append(data, part...)
 		offset += int64(len(part))

@@ -100,6 +100,25 @@ func TestReplicasStored(t *testing.T) {
 	}
 }
 
+// TestReplicasSealTwice has a process seal a tail that another one has just sealed.
+func TestReplicasSealTwice(t *testing.T) {
+	c := shared(t)
+	logs, other := open(t, c), open(t, c)
+	add(t, logs, 7, "0123456789")
+	before, err := logs.load(t.Context(), 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := other.Finish(t.Context(), 7, "", 0); err != nil || !ok {
+		t.Fatalf("finish: got %v, %v", ok, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := logs.seal(ctx, 7, &state{loaded: true, row: before}); !errors.Is(err, errMoved) {
+		t.Errorf("got %v, want %v", err, errMoved)
+	}
+}
+
 // TestReplicasRace has two processes append at the same offset at once: one wins
 // each time, and nothing is there twice.
 func TestReplicasRace(t *testing.T) {

@@ -421,6 +421,18 @@ func TestDamageIsNoticed(t *testing.T) {
 		}
 		readFails("chunk " + damage)
 	}
+	add(t, logs, 8, "0123456789")
+	if err := logs.tails.Do(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.Exec(`delete from log_tails`)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := logs.Finish(ctx, 8, "", 0); !errors.Is(err, errDamaged) {
+		t.Errorf("finish without the tail: got %v, want %v", err, errDamaged)
+	}
 }
 
 // TestAppended holds that each byte that is stored is told once, and none that was
