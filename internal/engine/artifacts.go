@@ -119,7 +119,7 @@ var errSameArtifact = errors.New("the artifact is there already")
 // recordArtifact writes the row for bytes that are stored. Another row of the type
 // is ci.KindInvalid, or errSameArtifact when it has the same content.
 func (e *Engine) recordArtifact(ctx context.Context, a ci.Artifact, expires time.Time, announced int64) error {
-	_, err := e.store.RecordArtifact(ctx, a, expires, announced)
+	_, err := e.store.AddArtifact(ctx, a, expires, announced)
 	if taken := (*store.Taken)(nil); !errors.As(err, &taken) {
 		return err
 	}

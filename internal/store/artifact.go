@@ -18,13 +18,10 @@ func scanArtifact(s scanner, a *ci.Artifact) error {
 // AddArtifact adds a stored upload of a job and sets when the job's artifacts
 // expire; a zero time leaves that as it is. It returns *Taken for "type" when the
 // job has one of the same type, and ci.NoRecord() when the job is gone.
-func (db *DB) AddArtifact(ctx context.Context, a ci.Artifact, expiresAt time.Time) (ci.Artifact, error) {
-	return db.RecordArtifact(ctx, a, expiresAt, 0)
-}
-
-// RecordArtifact is AddArtifact for a blob that was announced. It takes the
-// announcement back; one that is gone is ErrLate, since the blob may be gone too.
-func (db *DB) RecordArtifact(ctx context.Context, a ci.Artifact, expiresAt time.Time, announced int64) (ci.Artifact, error) {
+//
+// announced is what AnnounceBlob gave for its blob; 0: nothing. The announcement is
+// taken back; one that is gone is ErrLate, since the blob may be gone too.
+func (db *DB) AddArtifact(ctx context.Context, a ci.Artifact, expiresAt time.Time, announced int64) (ci.Artifact, error) {
 	now := micros(db.now())
 	err := db.quick(ctx, fmt.Sprintf("add artifact of job %d", a.JobID), func(tx *Tx) error {
 		if announced != 0 {

@@ -38,7 +38,7 @@ func (v *View) Trash(ctx context.Context, limit int) ([]Trash, error) {
 
 // AnnounceBlob tells of a blob that is about to be written, so that it is removed
 // if what writes it ends before there is a row that needs it: late is when it counts
-// as left behind. EmptyTrash takes the announcement back, and so does RecordArtifact.
+// as left behind. EmptyTrash takes the announcement back, and so does AddArtifact.
 func (db *DB) AnnounceBlob(ctx context.Context, key string, late time.Time) (announced int64, err error) {
 	err = db.quick(ctx, "announce a blob", func(tx *Tx) error {
 		return tx.Row([]any{&announced}, `

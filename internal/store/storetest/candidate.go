@@ -27,7 +27,7 @@ func testCandidate(t *testing.T, db *store.DB) {
 		for _, kind := range types {
 			a := must(db.AddArtifact(ctx, ci.Artifact{
 				JobID: id, ProjectID: w.Project.ID, Type: kind, Format: "zip", Name: kind, Size: 5, SHA256: []byte{1}, BlobKey: kind,
-			}, time.Time{}))(t)
+			}, time.Time{}, 0))(t)
 			if kind != "junit" { // no other job gets those
 				want.Artifacts[id] = append(want.Artifacts[id], a)
 			}

@@ -172,16 +172,16 @@ func testArtifacts(t *testing.T, db *store.DB) {
 		return must(db.AddArtifact(ctx, ci.Artifact{
 			JobID: s.Jobs[job].ID, ProjectID: w.Project.ID, Type: kind, Format: "zip", Name: "artifacts.zip", Size: 1 << 40,
 			SHA256: []byte{1, 2}, BlobKey: kind + "-key", Access: "developer", ExpireIn: "1 day",
-		}, expires))(t)
+		}, expires, 0))(t)
 	}
 	day := Epoch.Add(24 * time.Hour)
 	archive, report, other := add(0, "archive", day), add(0, "junit", time.Time{}), add(1, "archive", time.Time{})
 	same(t, "artifact", must(v.Artifact(ctx, s.Jobs[0].ID, "junit"))(t), report)
 	same(t, "artifacts", must(v.Artifacts(ctx, []ci.JobID{s.Jobs[0].ID, s.Jobs[1].ID, s.Jobs[2].ID}))(t),
 		map[ci.JobID][]ci.Artifact{s.Jobs[0].ID: {archive, report}, s.Jobs[1].ID: {other}})
-	_, err := db.AddArtifact(ctx, archive, day)
+	_, err := db.AddArtifact(ctx, archive, day, 0)
 	taken(t, "same type", err, "type")
-	_, err = db.AddArtifact(ctx, ci.Artifact{JobID: 999, Type: "archive", SHA256: []byte{1}}, day)
+	_, err = db.AddArtifact(ctx, ci.Artifact{JobID: 999, Type: "archive", SHA256: []byte{1}}, day, 0)
 	missing(t, "job", err)
 	_, err = v.Artifact(ctx, s.Jobs[2].ID, "archive")
 	missing(t, "artifact", err)
@@ -193,14 +193,14 @@ func testArtifacts(t *testing.T, db *store.DB) {
 	missing(t, "keep", db.KeepArtifacts(ctx, 999))
 	ok(t, db.ExpireArtifacts(ctx, w.Project.ID, Epoch))
 	same(t, "expired of those kept", must(v.ExpiredArtifacts(ctx, day, 10))(t), []ci.JobID{})
-	expiring := must(db.AddArtifact(ctx, ci.Artifact{JobID: s.Jobs[2].ID, Type: "archive", BlobKey: "soon", SHA256: []byte{1}}, day))(t)
+	expiring := must(db.AddArtifact(ctx, ci.Artifact{JobID: s.Jobs[2].ID, Type: "archive", BlobKey: "soon", SHA256: []byte{1}}, day, 0))(t)
 	ok(t, db.ExpireArtifacts(ctx, w.Project.ID+1, Epoch))
 	same(t, "expired of another project", must(v.ExpiredArtifacts(ctx, Epoch, 10))(t), []ci.JobID{})
 	ok(t, db.ExpireArtifacts(ctx, w.Project.ID, Epoch))
 	same(t, "expired early", must(v.ExpiredArtifacts(ctx, Epoch, 10))(t), []ci.JobID{s.Jobs[2].ID})
 	same(t, "deleted when expired", must(db.DeleteArtifacts(ctx, s.Jobs[2].ID))(t), []ci.Artifact{expiring})
 	same(t, "expired when deleted", must(v.ExpiredArtifacts(ctx, Epoch, 10))(t), []ci.JobID{})
-	must(db.AddArtifact(ctx, ci.Artifact{JobID: s.Jobs[2].ID, Type: "archive", BlobKey: "late", SHA256: []byte{1}}, Epoch))(t)
+	must(db.AddArtifact(ctx, ci.Artifact{JobID: s.Jobs[2].ID, Type: "archive", BlobKey: "late", SHA256: []byte{1}}, Epoch, 0))(t)
 	for range 2 {
 		ok(t, db.RemoveExpiredArtifacts(ctx, s.Jobs[2].ID))
 		same(t, "expired when removed", must(v.ExpiredArtifacts(ctx, day, 10))(t), []ci.JobID{})

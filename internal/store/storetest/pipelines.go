@@ -152,7 +152,7 @@ func testDeletePipeline(t *testing.T, db *store.DB) {
 	s := must(v.Snapshot(ctx, p.ID))(t)
 	s.Jobs[0].Status = ci.Running
 	ok(t, db.Apply(ctx, ci.Changes{Pipeline: s.Pipeline, Jobs: s.Jobs[:1]}, 1))
-	must(db.AddArtifact(ctx, ci.Artifact{JobID: s.Jobs[0].ID, ProjectID: w.Project.ID, Type: "archive", BlobKey: "blob", SHA256: []byte{1}}, time.Time{}))(t)
+	must(db.AddArtifact(ctx, ci.Artifact{JobID: s.Jobs[0].ID, ProjectID: w.Project.ID, Type: "archive", BlobKey: "blob", SHA256: []byte{1}}, time.Time{}, 0))(t)
 	down := w.NewPipeline("down", 0)
 	down.Upstream = &ci.Upstream{SourceProjectID: w.Project.ID, SourcePipelineID: p.ID, SourceJobID: s.Jobs[0].ID}
 	downID := must(db.CreatePipeline(ctx, down))(t).ID

@@ -241,7 +241,7 @@ func testReplicasErase(t *testing.T, dbs [2]*store.DB) {
 				continue
 			}
 			key := fmt.Sprint("blob-", i, "-", j)
-			must(dbs[i%2].AddArtifact(ctx, ci.Artifact{JobID: job, Type: key, BlobKey: key, SHA256: []byte{1}}, time.Time{}))(t)
+			must(dbs[i%2].AddArtifact(ctx, ci.Artifact{JobID: job, Type: key, BlobKey: key, SHA256: []byte{1}}, time.Time{}, 0))(t)
 		}
 	})
 	keys := map[string]bool{}

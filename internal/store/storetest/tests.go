@@ -17,7 +17,7 @@ func testSummaries(t *testing.T, db *store.DB) {
 		t.Helper()
 		must(db.AddArtifact(ctx, ci.Artifact{
 			JobID: s.Jobs[job].ID, ProjectID: w.Project.ID, Type: kind, Format: "gzip", SHA256: []byte{1}, BlobKey: kind, Tests: tests,
-		}, Epoch.Add(time.Hour)))(t)
+		}, Epoch.Add(time.Hour), 0))(t)
 	}
 	summary := func(job int) ci.TestSummary {
 		return ci.TestSummary{
