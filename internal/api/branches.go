@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -71,11 +70,7 @@ func (r *branchReader) developers(name string, level func(ci.Protection) ci.Role
 
 // treeURL is the page of the files at a branch or tag.
 func (a *API) treeURL(project ci.Project, ref string) string {
-	segments := strings.Split(ref, "/")
-	for i, s := range segments {
-		segments[i] = url.PathEscape(s)
-	}
-	return a.urls.Project(project.FullPath) + "/-/tree/" + strings.Join(segments, "/")
+	return a.urls.Project(project.FullPath) + "/-/tree/" + wire.EscapePath(ref)
 }
 
 // A datedRef is a branch or tag with its commit, as lists sort them.

@@ -3,12 +3,11 @@ package api
 import (
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
 	"github.com/lanyard-ci/lanyard/internal/junit"
+	"github.com/lanyard-ci/lanyard/internal/wire"
 )
 
 // testReportShape is GitLab's TestReport.
@@ -103,18 +102,9 @@ func (a *API) testCase(project ci.Project, c *junit.Case) testCaseShape {
 		shape.SystemOutput = &c.Output
 	}
 	if c.Attachment != "" {
-		shape.AttachmentURL = fmt.Sprintf("%s/projects/%d/jobs/%d/artifacts/%s", a.urls.API(), project.ID, c.Origin, escapePath(c.Attachment))
+		shape.AttachmentURL = fmt.Sprintf("%s/projects/%d/jobs/%d/artifacts/%s", a.urls.API(), project.ID, c.Origin, wire.EscapePath(c.Attachment))
 	}
 	return shape
-}
-
-// escapePath escapes each part of a path.
-func escapePath(path string) string {
-	parts := strings.Split(path, "/")
-	for i := range parts {
-		parts[i] = url.PathEscape(parts[i])
-	}
-	return strings.Join(parts, "/")
 }
 
 // testSummaryShape is GitLab's TestReportSummary.

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/lanyard-ci/lanyard/internal/auth"
 	"github.com/lanyard-ci/lanyard/internal/ci"
@@ -128,11 +126,7 @@ func (web *Web) below(project ci.Project) string { return escapePath(project.Ful
 // escapePath is the path of a page, escaped, from the full path of a project or
 // namespace.
 func escapePath(fullPath string) string {
-	parts := strings.Split(fullPath, "/")
-	for i, part := range parts {
-		parts[i] = url.PathEscape(part)
-	}
-	return "/" + strings.Join(parts, "/")
+	return "/" + wire.EscapePath(fullPath)
 }
 
 // redirect sends the browser to an escaped path of this server.

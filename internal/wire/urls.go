@@ -70,7 +70,7 @@ func (u URLs) Path(path string) string { return u.Prefix() + path }
 func (u URLs) API() string { return u.Abs("/api/v4") }
 
 // Project is the page of a project or group.
-func (u URLs) Project(fullPath string) string { return u.Abs("/" + escapeAll(fullPath)) }
+func (u URLs) Project(fullPath string) string { return u.Abs("/" + EscapePath(fullPath)) }
 
 // Pipeline is the page of a pipeline.
 func (u URLs) Pipeline(project string, id int64) string {
@@ -89,12 +89,12 @@ func (u URLs) Commit(project, sha string) string {
 
 // Blob is the page of a file at a commit.
 func (u URLs) Blob(project, sha, path string) string {
-	return u.Project(project) + "/-/blob/" + url.PathEscape(sha) + "/" + escapeAll(path)
+	return u.Project(project) + "/-/blob/" + url.PathEscape(sha) + "/" + EscapePath(path)
 }
 
 // Raw is the content of a file at a commit.
 func (u URLs) Raw(project, sha, path string) string {
-	return u.Project(project) + "/-/raw/" + url.PathEscape(sha) + "/" + escapeAll(path)
+	return u.Project(project) + "/-/raw/" + url.PathEscape(sha) + "/" + EscapePath(path)
 }
 
 // User is the page of a user.
@@ -110,11 +110,11 @@ func (u URLs) CloneAs(user, password, project string) string {
 	if u.External != nil {
 		c.Scheme, c.Host = u.External.Scheme, u.External.Host
 	}
-	return c.String() + u.Prefix() + "/" + escapeAll(project) + ".git"
+	return c.String() + u.Prefix() + "/" + EscapePath(project) + ".git"
 }
 
-// escapeAll escapes each segment of a path and keeps the slashes between them.
-func escapeAll(path string) string {
+// EscapePath escapes each segment of a path and keeps the slashes between them.
+func EscapePath(path string) string {
 	segments := strings.Split(path, "/")
 	for i, s := range segments {
 		segments[i] = url.PathEscape(s)
