@@ -25,16 +25,13 @@ type ownedVariableShape struct {
 func ownedVariable(v ci.OwnedVariable) ownedVariableShape {
 	shape := ownedVariableShape{
 		Type: variableType(v.Variable), Key: v.Key, Value: &v.Value, Hidden: v.Hidden, Protected: v.Protected, Masked: v.Masked,
-		Raw: v.Raw, Scope: v.Scope,
+		Raw: v.Raw, Scope: v.Scope, Description: orNull(v.Description),
 	}
 	if v.Hidden {
 		shape.Value = nil
 	}
 	if v.Owner == (ci.VariableOwner{}) {
 		shape.Scope = ""
-	}
-	if v.Description != "" {
-		shape.Description = &v.Description
 	}
 	return shape
 }
@@ -67,9 +64,12 @@ func (c *call) readVariable(v *ci.OwnedVariable) {
 	p := c.params
 	v.File = p.Enum("variable_type", variableType(v.Variable), "env_var", "file") == "file"
 	v.Protected, v.Masked, v.Raw = p.Bool("protected", v.Protected), p.Bool("masked", v.Masked), p.Bool("raw", v.Raw)
-	for name, field := range map[string]*string{"value": &v.Value, "environment_scope": &v.Scope, "description": &v.Description} {
-		if text := p.String(name); sent(p, name) {
-			*field = text
+	for _, text := range []struct {
+		name  string
+		field *string
+	}{{"value", &v.Value}, {"environment_scope", &v.Scope}, {"description", &v.Description}} {
+		if value := p.String(text.name); sent(p, text.name) {
+			*text.field = value
 		}
 	}
 }
