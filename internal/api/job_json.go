@@ -42,6 +42,21 @@ type jobShape struct {
 	WaitingReason     string         `json:"waiting_reason,omitempty"` // ours, of one job that was asked for
 }
 
+// basicJob is GitLab's JobBasic: a job without what belongs to its artifacts and its
+// runner.
+type basicJob struct {
+	jobShape
+
+	// These hide fields of jobShape.
+	ArtifactsFile     *struct{} `json:"artifacts_file,omitempty"`
+	Artifacts         *struct{} `json:"artifacts,omitempty"`
+	Runner            *struct{} `json:"runner,omitempty"`
+	RunnerManager     *struct{} `json:"runner_manager,omitempty"`
+	ArtifactsExpireAt *struct{} `json:"artifacts_expire_at,omitempty"`
+	Archived          *struct{} `json:"archived,omitempty"`
+	TagList           *struct{} `json:"tag_list,omitempty"`
+}
+
 // jobProject is what a job tells about its project. A job token is never limited
 // by the project that it comes from, only by those that it goes to.
 type jobProject struct {

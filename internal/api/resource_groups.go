@@ -21,21 +21,6 @@ func shapeResourceGroup(g ci.ResourceGroup) resourceGroupShape {
 	return resourceGroupShape{ID: g.ID, Key: g.Key, ProcessMode: g.Mode, CreatedAt: stamp(g.CreatedAt), UpdatedAt: stamp(g.UpdatedAt)}
 }
 
-// basicJob is GitLab's JobBasic: a job without what belongs to its artifacts and its
-// runner.
-type basicJob struct {
-	jobShape
-
-	// These hide fields of jobShape.
-	ArtifactsFile     *struct{} `json:"artifacts_file,omitempty"`
-	Artifacts         *struct{} `json:"artifacts,omitempty"`
-	Runner            *struct{} `json:"runner,omitempty"`
-	RunnerManager     *struct{} `json:"runner_manager,omitempty"`
-	ArtifactsExpireAt *struct{} `json:"artifacts_expire_at,omitempty"`
-	Archived          *struct{} `json:"archived,omitempty"`
-	TagList           *struct{} `json:"tag_list,omitempty"`
-}
-
 // listResourceGroups lists the resource groups of a project.
 func (a *API) listResourceGroups(c *call) error {
 	page := c.params.Page()

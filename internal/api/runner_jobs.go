@@ -7,20 +7,10 @@ import (
 	"github.com/lanyard-ci/lanyard/internal/wire"
 )
 
-// runnerJob is GitLab's JobBasicWithProject: a job without what belongs to its
-// artifacts and its runner, and with the project that it is of.
+// runnerJob is GitLab's JobBasicWithProject: one that says which project it is of.
 type runnerJob struct {
-	jobShape
+	basicJob
 	Project runnerProject `json:"project"`
-
-	// These hide fields of jobShape.
-	ArtifactsFile     *struct{} `json:"artifacts_file,omitempty"`
-	Artifacts         *struct{} `json:"artifacts,omitempty"`
-	Runner            *struct{} `json:"runner,omitempty"`
-	RunnerManager     *struct{} `json:"runner_manager,omitempty"`
-	ArtifactsExpireAt *struct{} `json:"artifacts_expire_at,omitempty"`
-	Archived          *struct{} `json:"archived,omitempty"`
-	TagList           *struct{} `json:"tag_list,omitempty"`
 }
 
 // listRunnerJobs lists the jobs that a runner has or had, newest first, in projects
@@ -113,7 +103,7 @@ func (c *call) runnerJobs(list []ci.Job) ([]runnerJob, error) {
 			return nil, err
 		}
 		for _, shape := range shapes {
-			shown[shape.ID] = runnerJob{jobShape: shape, Project: identity}
+			shown[shape.ID] = runnerJob{basicJob{jobShape: shape}, identity}
 		}
 	}
 	shapes := make([]runnerJob, len(list))
