@@ -11,10 +11,12 @@ import (
 
 const errNoSpec = "Given inputs not defined in the `spec` section of the included configuration file"
 
-// A fileKey tells files apart: one of a commit, or one with an address.
+// A fileKey tells files apart: one of a commit, or one with an address, and by
+// the name in messages that an include gives it.
 type fileKey struct {
 	origin origin
 	path   string
+	shown  string
 }
 
 // A file is one file as it was parsed, before inputs are put in.
@@ -25,16 +27,15 @@ type file struct {
 }
 
 // parse reads the documents of a file: a header, if the first of two has the
-// key spec, and the content. Positions name the file as label, messages as
-// shown.
-func (l *loader) parse(key fileKey, label, shown string, content []byte) (*file, Diagnostics) {
+// key spec, and the content. Positions name the file as label.
+func (l *loader) parse(key fileKey, label string, content []byte) (*file, Diagnostics) {
 	if l.bytes += len(content); l.bytes > l.maxBytes {
 		return nil, configError(tree.Pos{File: label, Line: 1, Col: 1}, errTotalSize)
 	}
 	if f, ok := l.files[key]; ok {
 		return f, nil
 	}
-	digest := keyOf(label, shown, content)
+	digest := keyOf(label, key.shown, content)
 	if l.in.Parsed != nil {
 		if f := l.in.Parsed.get(digest); f != nil {
 			l.files[key] = f
@@ -47,19 +48,19 @@ func (l *loader) parse(key fileKey, label, shown string, content []byte) (*file,
 	}
 	docs, err := tree.Parse(label, text, tree.DefaultLimits())
 	if err != nil {
-		diags := l.treeError(err, shown)
+		diags := l.treeError(err, key.shown)
 		diags[0].Message = shield.Text(diags[0].Message)
 		diags[0].Pos = clamp(diags[0].Pos, content)
 		return nil, diags
 	}
-	f := &file{shown: shown}
+	f := &file{shown: key.shown}
 	if hasHeader(docs) {
 		f.header, docs = shield.Lift(docs[0]), docs[1:]
 	}
 	if len(docs) > 0 {
 		f.content = shield.Lift(docs[0])
 		if f.content.Kind != tree.Map {
-			return nil, configError(f.content.Pos, fmt.Sprintf("`%s`: %s", shown, errFormat))
+			return nil, configError(f.content.Pos, fmt.Sprintf("`%s`: %s", key.shown, errFormat))
 		}
 	}
 	l.files[key] = f

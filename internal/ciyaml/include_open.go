@@ -106,7 +106,7 @@ func (l *loader) openFile(at *inclusion, name, what string) (*file, Diagnostics)
 		return nil, l.failure(at.pos, err)
 	}
 	at.path = name
-	return l.parseIncluded(at, fileKey{at.inside, name}, l.label(at.inside, name), what, content)
+	return l.parseIncluded(at, fileKey{origin: at.inside, path: name}, l.label(at.inside, name), what, content)
 }
 
 // label is a file's name in positions: its path, with the project before it if
@@ -120,7 +120,8 @@ func (l *loader) label(at origin, name string) string {
 
 func (l *loader) parseIncluded(at *inclusion, key fileKey, label, what string, content []byte) (*file, Diagnostics) {
 	if !blank(content) {
-		f, diags := l.parse(key, label, at.shown(), content)
+		key.shown = at.shown()
+		f, diags := l.parse(key, label, content)
 		if diags != nil {
 			return nil, diags
 		}
@@ -249,7 +250,7 @@ func (l *loader) openComponent(at *inclusion) (*file, Diagnostics) {
 			return fail("content not found")
 		default:
 			at.path = file
-			return l.parseIncluded(at, fileKey{at.inside, file}, l.label(at.inside, file), fmt.Sprintf("Component '%s' -", at.text), content)
+			return l.parseIncluded(at, fileKey{origin: at.inside, path: file}, l.label(at.inside, file), fmt.Sprintf("Component '%s' -", at.text), content)
 		}
 	}
 	return fail("content not found")

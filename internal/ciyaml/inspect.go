@@ -52,7 +52,7 @@ func (l *loader) givenFile(start tree.Pos, content []byte) (*tree.Node, Diagnost
 	if blank(content) {
 		return nil, configError(start, errNoContent)
 	}
-	f, diags := l.parse(fileKey{}, l.in.Path, l.in.Path, content) // an include of that path means the file
+	f, diags := l.parse(fileKey{shown: l.in.Path}, l.in.Path, content) // an include of that path means the file
 	var root *tree.Node
 	switch {
 	case diags != nil:

@@ -113,7 +113,7 @@ func (l *loader) rootFile() (*tree.Node, Diagnostics) {
 	case blank(content):
 		return nil, configError(start, fmt.Sprintf("Local file `%s` is empty!", l.in.Path))
 	}
-	f, diags := l.parse(fileKey{own, l.in.Path}, l.in.Path, l.in.Path, content)
+	f, diags := l.parse(fileKey{own, l.in.Path, l.in.Path}, l.in.Path, content)
 	switch {
 	case diags != nil:
 		return nil, diags
