@@ -7,11 +7,16 @@ import (
 	"strings"
 )
 
-// runnerToken is the variable of `lanyard runner --token`.
-const runnerToken = "LANYARD_RUNNER_TOKEN"
-
-// databaseURL is the variable of --database-url.
-const databaseURL = "LANYARD_DATABASE_URL"
+// The variables that secrets come in. runnerToken is that of `lanyard runner --token`,
+// the others are named like their flags.
+const (
+	runnerToken   = "LANYARD_RUNNER_TOKEN"
+	databaseURL   = "LANYARD_DATABASE_URL"
+	blobAccessKey = "LANYARD_BLOB_ACCESS_KEY"
+	blobSecretKey = "LANYARD_BLOB_SECRET_KEY"
+	rootPassword  = "LANYARD_ROOT_PASSWORD"
+	rootToken     = "LANYARD_ROOT_TOKEN"
+)
 
 // The variables that programs of others take the credentials of an object store from.
 const (
@@ -21,20 +26,24 @@ const (
 
 // secretVariables hold secrets that no job may find.
 var secretVariables = []string{
-	"LANYARD_ROOT_PASSWORD", "LANYARD_ROOT_TOKEN", databaseURL, runnerToken,
-	"LANYARD_BLOB_ACCESS_KEY", "LANYARD_BLOB_SECRET_KEY", awsAccessKey, awsSecretKey,
+	rootPassword, rootToken, databaseURL, runnerToken, blobAccessKey, blobSecretKey, awsAccessKey, awsSecretKey,
 }
 
 // A secretFlag is one whose value is a secret, and the variable that can take its
 // place.
 type secretFlag struct{ name, variable string }
 
+// dataSecrets are the flags with a secret of every command that opens the data.
+var dataSecrets = []secretFlag{
+	{"--database-url", databaseURL}, {"--blob-access-key", blobAccessKey}, {"--blob-secret-key", blobSecretKey},
+}
+
+// serverSecrets are those of serve and up.
+var serverSecrets = append([]secretFlag{{"--root-password", rootPassword}, {"--root-token", rootToken}}, dataSecrets...)
+
 // secretFlags are those of each command.
-var secretFlags = map[string]secretFlag{
-	"runner": {"--token", runnerToken},
-	"serve":  {"--database-url", databaseURL},
-	"up":     {"--database-url", databaseURL},
-	"check":  {"--database-url", databaseURL},
+var secretFlags = map[string][]secretFlag{
+	"runner": {{"--token", runnerToken}}, "serve": serverSecrets, "up": serverSecrets, "check": dataSecrets,
 }
 
 // parts are a command line and an environment, with the secrets in them apart, as
@@ -58,21 +67,19 @@ func apart(args, env []string) parts {
 	if len(args) == 0 {
 		return p
 	}
-	flag, ok := secretFlags[args[0]]
-	if !ok {
-		return p
-	}
-	for i := 1; i < len(p.args); i++ {
-		switch value, joined := strings.CutPrefix(p.args[i], flag.name+"="); {
-		case joined:
-			p.secrets = append(p.secrets, flag.variable+"="+value)
-			p.args = slices.Delete(p.args, i, i+1)
-			i--
-		case p.args[i] == flag.name && i+1 < len(p.args):
-			p.secrets = append(p.secrets, flag.variable+"="+p.args[i+1])
-			p.args = slices.Delete(p.args, i, i+2)
-			i--
+	flags := secretFlags[args[0]]
+	for i := 1; i < len(p.args); {
+		name, value, joined := strings.Cut(p.args[i], "=")
+		f, taken := slices.IndexFunc(flags, func(f secretFlag) bool { return f.name == name }), 1
+		if f >= 0 && !joined && i+1 < len(p.args) {
+			value, joined, taken = p.args[i+1], true, 2
 		}
+		if f < 0 || !joined {
+			i++
+			continue
+		}
+		p.secrets = append(p.secrets, flags[f].variable+"="+value)
+		p.args = slices.Delete(p.args, i, i+taken)
 	}
 	return p
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 )
@@ -27,11 +28,35 @@ func TestApart(t *testing.T) {
 			parts{args: []string{"serve", "--listen=x"}, secrets: []string{"LANYARD_DATABASE_URL=postgres://u:q@h/d", "LANYARD_DATABASE_URL=postgres://u:p@h/d"}}},
 		{"the database's flag of another command", []string{"check", "--database-url=postgres://u:p@h/d"}, nil,
 			parts{args: []string{"check"}, secrets: []string{"LANYARD_DATABASE_URL=postgres://u:p@h/d"}}},
+		{"several flags", []string{"up", "--root-token", "t", "--once", "--blob-secret-key=s", "--root-password=p"}, nil,
+			parts{args: []string{"up", "--once"}, secrets: []string{"LANYARD_ROOT_TOKEN=t", "LANYARD_BLOB_SECRET_KEY=s", "LANYARD_ROOT_PASSWORD=p"}}},
 		{"a file is no secret", []string{"runner", "--token-file", "f"}, nil, parts{args: []string{"runner", "--token-file", "f"}}},
 	} {
 		got := apart(test.args, test.env)
 		if !slices.Equal(got.args, test.want.args) || !slices.Equal(got.env, test.want.env) || !slices.Equal(got.secrets, test.want.secrets) {
 			t.Errorf("%s: got %+v, want %+v", test.name, got, test.want)
+		}
+	}
+}
+
+// TestEverySecretFlagIsShed holds that whatever a secret variable gives leaves the
+// command line too, where every account of the machine could read it.
+func TestEverySecretFlagIsShed(t *testing.T) {
+	parser, err := newParser(t.Context(), &terminal{out: &bytes.Buffer{}, err: &bytes.Buffer{}}, &commands{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range parser.Model.Children {
+		for _, flag := range command.Flags {
+			for _, env := range flag.Envs {
+				if !slices.Contains(secretVariables, env) {
+					continue
+				}
+				got := apart([]string{command.Name, "--" + flag.Name, "x"}, nil)
+				if want := []string{env + "=x"}; len(got.args) != 1 || !slices.Equal(got.secrets, want) {
+					t.Errorf("%s --%s: got %+v, want only %q as a secret", command.Name, flag.Name, got, want)
+				}
+			}
 		}
 	}
 }
